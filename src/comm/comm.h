@@ -1,0 +1,106 @@
+/* comm/comm.h - ranks and the messages between them
+ *
+ * The only folder that knows MPI. Without mpirun comm_open gives one rank and never calls MPI_Init.
+ * Messages are bytes with a tag, sent and received without blocking by the thread that opened (MPI
+ * is initialised FUNNELED). Collective calls are for start-up only; who waits in one sleeps. A rank
+ * that cannot go on calls comm_abort, which ends every rank: leaving a step quietly would hang the
+ * others. */
+#ifndef COMM_COMM_H
+#define COMM_COMM_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct comm;
+
+/* What mpirun would make of this process, from its environment; no MPI call. */
+bool comm_under_mpirun(void);
+/* "Open MPI v4.1.4" and the like; no MPI_Init needed. */
+void comm_library_version(char *buffer, size_t n);
+
+enum shoal_status comm_open(struct comm **out, struct shoal_error *err);
+void comm_close(struct comm *c); /* finalises MPI when comm_open initialised it; NULL is fine */
+
+int32_t comm_rank(const struct comm *c);
+int32_t comm_size(const struct comm *c);
+int32_t comm_node_rank(const struct comm *c); /* among the ranks of this machine */
+int32_t comm_node_size(const struct comm *c);
+
+/* End every rank at once, with exit code (0 to 255). Does not return. c may be NULL. */
+_Noreturn void comm_abort(struct comm *c, int code);
+
+/* Collective. Every rank gives its status, with the sentence in *err when it failed; all get the
+ * worst (the lowest number), with the sentence of the lowest rank that has it, so that they stop
+ * together. */
+enum shoal_status comm_agree(struct comm *c, enum shoal_status mine, struct shoal_error *err);
+/* Collective. Rank 0's n bytes to all. */
+enum shoal_status comm_broadcast(struct comm *c, void *bytes, size_t n, struct shoal_error *err);
+/* Collective. True on all when the n bytes are the same on all (compared by n and a hash of 128
+ * bits, so n may differ too); *which is the first rank that differs from rank 0, or -1. */
+enum shoal_status comm_all_equal(struct comm *c, const void *bytes, size_t n, bool *equal,
+                                 int32_t *which, struct shoal_error *err);
+/* Collective over the ranks of this machine; blocks without burning the core. */
+enum shoal_status comm_node_barrier(struct comm *c, struct shoal_error *err);
+/* Collective. Each rank's n bytes, in rank order, at rank 0 (all: n * size bytes; NULL elsewhere).
+ */
+enum shoal_status comm_gather(struct comm *c, const void *mine, size_t n, void *all,
+                              struct shoal_error *err);
+
+/* A send or receive under way. One struct a message; it must stay until it is done. */
+struct comm_request {
+    void *handle; /* NULL: done, or never begun */
+};
+
+/* The bytes are borrowed until the request is done. Tags are 0 or more; messages between two ranks
+ * with one tag arrive in the order in which they were sent. A rank may send to itself; as with
+ * large messages to others, that send is done only when the receive has been posted. Nothing is
+ * allocated in a step: there are COMM_MIN_REQUESTS and four a rank, and asking for more in a step
+ * fails with SHOAL_E_LIMIT (outside of steps the pool grows). */
+enum { COMM_MIN_REQUESTS = 64 };
+enum shoal_status comm_send(struct comm *c, int32_t to, int32_t tag, const void *bytes, size_t n,
+                            struct comm_request *r, struct shoal_error *err);
+enum shoal_status comm_receive(struct comm *c, int32_t from, int32_t tag, void *bytes,
+                               size_t capacity, struct comm_request *r, struct shoal_error *err);
+/* Never blocks. True when done; *n_received (NULL allowed) is the size of what came, 0 for a send
+ * and for a request that was done before. A message that fails on its way, or is longer than the
+ * capacity of its receive, leaves no rank able to go on: it is logged and comm_abort ends the run.
+ */
+bool comm_test(struct comm_request *r, size_t *n_received);
+/* Give up a receive that nothing will come for. A request that is done is left alone. */
+void comm_cancel(struct comm_request *r);
+
+/* Waiting without burning a core: one call spins, yields or sleeps for a moment, by how long the
+ * wait has lasted: 20 us of spinning, 100 us of yielding, then sleeps that grow from 20 us to 10
+ * ms. Poll between the calls. Begin each wait with comm_backoff_begin, or with a zeroed struct
+ * where there is no comm. */
+struct comm_backoff {
+    int64_t started_ns; /* 0: not yet */
+    int64_t sleep_ns;   /* the last sleep; 0: none yet */
+    bool never_spin;    /* more ranks than cores: spinning would only keep another rank waiting */
+};
+struct comm_backoff comm_backoff_begin(const struct comm *c);
+void comm_backoff_wait(struct comm_backoff *state);
+
+/* One copy of n bytes a machine, zeroed. Collective over its ranks: the lowest makes it (writable
+ * only there, and only until comm_shared_seal), the others map the same memory, read-only. Through
+ * a memfd that is passed on, so /dev/shm may be small; when it cannot be had, each rank gets memory
+ * of its own, is_private and is_maker are true on all and one warning says what it costs. So it is
+ * with one rank a machine, without the warning. What the maker writes is seen by the others after
+ * comm_node_barrier.
+ * The environment variable SHOAL_NO_SHARED=1, on any rank, forces memory of its own on all. */
+struct comm_shared {
+    void *bytes; /* (n) aligned to a page */
+    size_t n;
+    bool is_private; /* this rank has a copy of its own and must fill it itself */
+    bool is_maker;   /* this rank fills it */
+};
+enum shoal_status comm_shared_create(struct comm *c, size_t n, struct comm_shared *out,
+                                     struct shoal_error *err);
+/* Not collective. The maker has filled it: from here on a write to it is a fault. */
+void comm_shared_seal(struct comm_shared *s);
+void comm_shared_destroy(struct comm_shared *s); /* not collective; a zeroed struct is fine */
+
+#endif

@@ -1,0 +1,105 @@
+/* kernels/panel.h - the bytes of packed panels, one layout for every instruction set
+ *
+ * A panel holds 16 outputs; its depth goes in groups of 32 weights an output, which a kernel sees
+ * as eight vectors of 64 bytes. Byte 4 * o + b of vector i is the weight of output o at depth
+ * 4 * i + b of the group, unsigned (panel_type.offset says what is to be taken off it): four
+ * neighbours of one output fill a 32-bit lane, as byte dot products want them. Vectors 0 to 3 are
+ * the first half group. They are stored as
+ *
+ *     nibbles [4][64]   vector 2j in the low halves, vector 2j + 1 in the high halves of line j
+ *     bits    [64]      bit i of each byte belongs to vector i
+ *     pairs   [2][64]   bits 2 * (i % 4) and the next of line i / 4 belong to vector i
+ *
+ * Integer scales of half groups lie in pairs, {first, second} of output 0, then of output 1, ...
+ * Halfs are IEEE half bits. Float types are [k][16]. */
+#ifndef KERNELS_PANEL_H
+#define KERNELS_PANEL_H
+
+#include "kernels/linear.h"
+
+enum {
+    GROUP_VECTORS = 8,
+    VECTOR_BYTES = 64,
+    BLOCK_ITEMS = 256, /* depth of a block of the K types */
+    BLOCK_GROUPS = BLOCK_ITEMS / GROUP_ITEMS
+};
+
+/* One group each. */
+struct panel_q4_0 {
+    uint8_t nibbles[256];
+    uint16_t d[PANEL_OUTPUTS];
+};
+struct panel_q4_1 {
+    uint8_t nibbles[256];
+    uint16_t d[PANEL_OUTPUTS], m[PANEL_OUTPUTS];
+};
+struct panel_q5_0 {
+    uint8_t nibbles[256], bits[64];
+    uint16_t d[PANEL_OUTPUTS];
+};
+struct panel_q5_1 {
+    uint8_t nibbles[256], bits[64];
+    uint16_t d[PANEL_OUTPUTS], m[PANEL_OUTPUTS];
+};
+struct panel_q8_0 {
+    uint8_t bytes[512];
+    uint16_t d[PANEL_OUTPUTS];
+};
+
+/* One block of eight groups each; d is widened where that keeps the rest aligned to 64 bytes. */
+struct panel_q4_k {
+    uint16_t d[PANEL_OUTPUTS], dmin[PANEL_OUTPUTS];
+    uint8_t scales[BLOCK_GROUPS][PANEL_OUTPUTS], mins[BLOCK_GROUPS][PANEL_OUTPUTS];
+    uint8_t nibbles[BLOCK_GROUPS][256];
+};
+struct panel_q5_k {
+    uint16_t d[PANEL_OUTPUTS], dmin[PANEL_OUTPUTS];
+    uint8_t scales[BLOCK_GROUPS][PANEL_OUTPUTS], mins[BLOCK_GROUPS][PANEL_OUTPUTS];
+    uint8_t nibbles[BLOCK_GROUPS][256], bits[BLOCK_GROUPS][64];
+};
+struct panel_q6_k {
+    float d[PANEL_OUTPUTS];
+    int8_t scales[BLOCK_GROUPS][2 * PANEL_OUTPUTS];
+    uint8_t nibbles[BLOCK_GROUPS][256], pairs[BLOCK_GROUPS][128];
+};
+struct panel_q3_k {
+    float d[PANEL_OUTPUTS];
+    int8_t scales[BLOCK_GROUPS][2 * PANEL_OUTPUTS];
+    uint8_t pairs[BLOCK_GROUPS][128], bits[BLOCK_GROUPS][64];
+};
+struct panel_q2_k {
+    uint16_t d[PANEL_OUTPUTS], dmin[PANEL_OUTPUTS];
+    uint8_t scales[BLOCK_GROUPS][2 * PANEL_OUTPUTS]; /* scale | min << 4 */
+    uint8_t pairs[BLOCK_GROUPS][128];
+};
+
+/* How a type's numbers are put together (kernels/linear.h has the formulas). */
+struct panel_type {
+    int32_t k_multiple;   /* depth of the unit below */
+    int32_t unit_bytes;   /* bytes of a panel for each k_multiple of depth */
+    int32_t offset;       /* to take off the stored weights */
+    bool is_float;        /* takes float activations */
+    bool has_half_scales; /* integer scales a half group */
+    bool has_min;         /* a float minimum a group */
+    bool has_half_mins;   /* integer minimums a half group, and dmin */
+};
+
+const struct panel_type *panel_type(enum weight_type type);
+
+/* A group of a panel taken apart. */
+struct panel_group {
+    uint8_t v[GROUP_VECTORS][VECTOR_BYTES];
+    float scale[PANEL_OUTPUTS];           /* w_scale */
+    float min[PANEL_OUTPUTS];             /* w_min; dmin where has_half_mins */
+    int32_t half_scale[2][PANEL_OUTPUTS]; /* 1 where there are none */
+    int32_t half_min[2][PANEL_OUTPUTS];   /* where has_half_mins */
+};
+
+/* Group `group` of a panel of a quantised type. */
+void panel_group_load(enum weight_type type, const void *panel, int32_t group,
+                      struct panel_group *out);
+
+/* Output `output` at depth k of a panel of a float type. */
+float panel_float(enum weight_type type, const void *panel, int32_t output, int32_t k);
+
+#endif

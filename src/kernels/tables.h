@@ -1,0 +1,28 @@
+/* kernels/tables.h - what each instruction set's folder gives to its kernel table
+ *
+ * The table functions (ref/table.c, avx2/table.c, avx512/table.c) call these. The _ref functions
+ * fill every entry; the others replace only the entries that they have something faster for. */
+#ifndef KERNELS_TABLES_H
+#define KERNELS_TABLES_H
+
+#include "kernels/kernels.h"
+
+void linear_init_ref(linear_func_t table[WEIGHT_TYPE_COUNT]);
+void linear_init_avx2(linear_func_t table[WEIGHT_TYPE_COUNT]);
+void linear_init_avx512(linear_func_t table[WEIGHT_TYPE_COUNT]);
+
+/* row_kernels.quantize, which lies in a file of its own beside the linear kernels. */
+bool quantize_row_ref(const float *x, int32_t n, const struct quantized_rows *row);
+bool quantize_row_avx2(const float *x, int32_t n, const struct quantized_rows *row);
+bool quantize_row_avx512(const float *x, int32_t n, const struct quantized_rows *row);
+
+/* Everything of row_kernels but quantize. */
+void rows_init_ref(struct row_kernels *rows);
+void rows_init_avx2(struct row_kernels *rows);
+void rows_init_avx512(struct row_kernels *rows);
+
+void attention_init_ref(struct attention_kernels *attention);
+void attention_init_avx2(struct attention_kernels *attention);
+void attention_init_avx512(struct attention_kernels *attention);
+
+#endif

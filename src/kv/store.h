@@ -1,0 +1,43 @@
+/* kv/store.h - the bytes of a rank's KV pool
+ *
+ * Layers outermost, then blocks, then KV heads; inside a head as kernels/attention.h draws it:
+ *
+ *     layer il  | block 0: head 0 (K, V), head 1 (K, V), ... | block 1: ... | ...
+ *
+ * Pages are touched first by whoever writes them, so a pool costs what was used of it. */
+#ifndef KV_STORE_H
+#define KV_STORE_H
+
+#include "base/status.h"
+#include "kernels/attention.h"
+
+struct kv_store_options {
+    enum kv_dtype dtype;
+    int32_t n_layer, n_blocks, block_size, n_head_kv, head_dim;
+};
+
+struct kv_store {
+    struct kv_store_options options;
+    size_t head_bytes;  /* of one KV head in a block */
+    size_t block_bytes; /* of one block in one layer: stride from block to block */
+    size_t layer_bytes;
+    size_t n_bytes;
+    uint8_t *bytes;
+};
+
+/* Bytes that one block takes over all layers; 0 when the options are out of range or overflow. */
+size_t kv_store_block_bytes(const struct kv_store_options *options);
+
+enum shoal_status kv_store_init(struct kv_store *s, const struct kv_store_options *options,
+                                struct shoal_error *err);
+void kv_store_fini(struct kv_store *s); /* zeroed is fine */
+
+static inline uint8_t *kv_store_layer(const struct kv_store *s, int32_t il)
+{
+    return s->bytes + (size_t)il * s->layer_bytes;
+}
+
+/* Copy a block's content, in all layers. */
+void kv_store_copy(struct kv_store *s, int32_t from, int32_t to);
+
+#endif

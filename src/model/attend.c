@@ -1,0 +1,243 @@
+/* Attention over the paged pool, shared out by cost.
+ *
+ * Most work is a task per (sequence, KV head, tile of tokens) that goes through all splits of 256
+ * positions itself. A sequence that decodes with a context so long that its tasks would leave other
+ * threads waiting is cut by splits too; whoever owns its row then merges the parts, in the same
+ * ascending order, so the bits are the same. */
+#include "model/run.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { TASKS_PER_THREAD = 4 };
+
+static int32_t n_splits_of(int32_t position)
+{
+    return position / KV_SPLIT_TOKENS + 1;
+}
+
+static int32_t heads_per_task(const struct model_hparams *hp)
+{
+    const int32_t n_group = hp->n_head / hp->n_head_kv;
+
+    return n_group < ATTENTION_MAX_ROWS ? n_group : ATTENTION_MAX_ROWS;
+}
+
+static int32_t tile_tokens(const struct model_hparams *hp)
+{
+    return ATTENTION_MAX_ROWS / heads_per_task(hp);
+}
+
+/* Tasks that cover the query heads of a tile. */
+static int32_t tasks_per_tile(const struct model_hparams *hp)
+{
+    const int32_t n_group = hp->n_head / hp->n_head_kv, heads = heads_per_task(hp);
+
+    return hp->n_head_kv * ((n_group + heads - 1) / heads);
+}
+
+int32_t attend_max_merges(const struct model_hparams *hp, const struct step_limits *limits,
+                          int32_t n_threads)
+{
+    const int32_t n = TASKS_PER_THREAD * 2 * n_threads / tasks_per_tile(hp) + 1;
+
+    return n < limits->max_seqs ? n : limits->max_seqs;
+}
+
+int32_t attend_max_tasks(const struct model_hparams *hp, const struct step_limits *limits,
+                         int32_t n_threads)
+{
+    const int32_t tiles = limits->max_tokens / tile_tokens(hp) + limits->max_seqs;
+    const int32_t splits =
+        attend_max_merges(hp, limits, n_threads) * n_splits_of(limits->max_model_len);
+
+    return (tiles + splits) * tasks_per_tile(hp);
+}
+
+size_t attend_part_floats(const struct model_hparams *hp, const struct step_limits *limits,
+                          int32_t n_threads)
+{
+    return (size_t)attend_max_merges(hp, limits, n_threads) *
+           (size_t)n_splits_of(limits->max_model_len) * (size_t)hp->n_head *
+           (size_t)attention_part_floats(hp->head_dim);
+}
+
+size_t attend_thread_floats(const struct model_hparams *hp)
+{
+    return (size_t)ATTENTION_SCRATCH_FLOATS +
+           2 * (size_t)ATTENTION_MAX_ROWS * (size_t)attention_part_floats(hp->head_dim);
+}
+
+/* Add the tasks of one tile (or one split of it); each costs about its keys. */
+static void add_tasks(struct model_run *r, struct attend_task task, int64_t cost, int64_t *total)
+{
+    const struct model_hparams *hp = &r->model->hp;
+    const int32_t n_group = hp->n_head / hp->n_head_kv, heads = heads_per_task(hp);
+
+    for (int32_t kv_head = 0; kv_head < hp->n_head_kv; kv_head++)
+        for (int32_t g = 0; g < n_group; g += heads) {
+            struct attend_task *t = &r->tasks[r->n_tasks++];
+            *t = task;
+            t->head = kv_head * n_group + g;
+            t->n_group = n_group - g < heads ? n_group - g : heads;
+            t->part = task.part + (size_t)t->head * (size_t)attention_part_floats(hp->head_dim);
+            t->cost = *total;
+            *total += cost * t->n_group;
+        }
+}
+
+static bool add_splits(struct model_run *r, const struct step_batch *batch, int32_t seq,
+                       int64_t *total)
+{
+    const struct model_hparams *hp = &r->model->hp;
+    const int32_t row = batch->q_indptr[seq], n_splits = n_splits_of(batch->n_computed[seq]);
+    const size_t split_floats = (size_t)hp->n_head * (size_t)attention_part_floats(hp->head_dim);
+    const size_t part = r->max_part_floats / (size_t)r->max_merges * (size_t)r->n_merges;
+
+    if (r->n_merges == r->max_merges)
+        return false;
+    r->row_merge[row] = r->n_merges;
+    r->merges[r->n_merges++] =
+        (struct attend_merge){.row = row, .n_splits = n_splits, .part = part};
+    for (int32_t s = 0; s < n_splits; s++)
+        add_tasks(r,
+                  (struct attend_task){.seq = seq,
+                                       .token = 0,
+                                       .n_tokens = 1,
+                                       .split = s,
+                                       .part = part + (size_t)s * split_floats},
+                  KV_SPLIT_TOKENS, total);
+    return true;
+}
+
+void attend_plan(struct model_run *r, const struct step_batch *batch)
+{
+    const int32_t tile = tile_tokens(&r->model->hp);
+    int64_t keys = 0, total = 0;
+
+    r->n_tasks = r->n_merges = 0;
+    for (int32_t i = 0; i < batch->n_seqs; i++) {
+        const int64_t n = batch->q_indptr[i + 1] - batch->q_indptr[i];
+        keys += n * batch->n_computed[i] + n * (n + 1) / 2;
+    }
+    for (int32_t row = 0; row < batch->n_tokens; row++)
+        r->row_merge[row] = -1;
+    for (int32_t i = 0; i < batch->n_seqs; i++) {
+        const int32_t n = batch->q_indptr[i + 1] - batch->q_indptr[i];
+        const int32_t context = batch->n_computed[i] + n;
+        /* Longer than a fair part of what a thread has to do, over this model's tasks? */
+        const bool is_long = n == 1 && r->n_threads > 1 && context > KV_SPLIT_TOKENS &&
+                             (int64_t)context * r->n_threads * TASKS_PER_THREAD >
+                                 keys * tasks_per_tile(&r->model->hp);
+        if (is_long && add_splits(r, batch, i, &total))
+            continue;
+        for (int32_t t = 0; t < n; t += tile) {
+            const int32_t n_tokens = n - t < tile ? n - t : tile;
+            const int64_t last = batch->n_computed[i] + t + n_tokens;
+            add_tasks(r,
+                      (struct attend_task){.seq = i, .token = t, .n_tokens = n_tokens, .split = -1},
+                      last * n_tokens, &total);
+        }
+    }
+    r->tasks[r->n_tasks].cost = total; /* a last entry, so that each task knows its own cost */
+}
+
+/* First task of thread t: tasks are shared out so that each thread has the same cost. */
+static int32_t first_task(const struct model_run *r, int32_t t)
+{
+    const int64_t total = r->tasks[r->n_tasks].cost;
+    int32_t low = 0, high = r->n_tasks;
+
+    while (low < high) {
+        const int32_t middle = (low + high) / 2;
+        /* by the task's middle, so that the rounding is fair to both sides */
+        const int64_t at = (r->tasks[middle].cost + r->tasks[middle + 1].cost) / 2;
+        if (at * r->n_threads < total * t)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void attend_task(struct model_run *r, const struct attend_task *task, float *thread_floats,
+                        const struct step_batch *batch, const struct kv_store *kv, int32_t il)
+{
+    const struct attention_kernels *k = &r->kernels->attention;
+    const struct model_hparams *hp = &r->model->hp;
+    const int32_t n_group = hp->n_head / hp->n_head_kv;
+    const int32_t ld_q = pad16(hp->n_head * hp->head_dim);
+    const int32_t row = batch->q_indptr[task->seq] + task->token;
+    const int32_t part_floats = attention_part_floats(hp->head_dim);
+    const struct attention_args args = {
+        .layer = kv_store_layer(kv, il),
+        .block_stride = kv->block_bytes,
+        .head_offset = (size_t)(task->head / n_group) * kv->head_bytes,
+        .block_table = batch->slots[task->seq]->block_table,
+        .block_size = kv->options.block_size,
+        .head_dim = hp->head_dim,
+        .dtype = kv->options.dtype,
+        .scale = 1.0f / sqrtf((float)hp->head_dim),
+        .q = r->q + (size_t)row * (size_t)ld_q + (size_t)(task->head * hp->head_dim),
+        .ld_q = ld_q,
+        .n_tokens = task->n_tokens,
+        .n_group = task->n_group,
+        .first_position = batch->n_computed[task->seq] + task->token,
+    };
+    float *scratch = thread_floats;
+    float *into = thread_floats + ATTENTION_SCRATCH_FLOATS;
+    float *next = into + (size_t)ATTENTION_MAX_ROWS * (size_t)part_floats;
+    const int32_t n_rows = task->n_tokens * task->n_group;
+
+    if (task->split >= 0) {
+        k->split(&args, task->split, r->parts + task->part, scratch);
+        return;
+    }
+    const int32_t n_splits = n_splits_of(args.first_position + args.n_tokens - 1);
+    k->split(&args, 0, into, scratch);
+    for (int32_t s = 1; s < n_splits; s++) {
+        /* Only the rows that reach into the split: merging an empty part could turn -0 into 0. */
+        const int32_t before = s * KV_SPLIT_TOKENS - args.first_position;
+        const int32_t first = before > 0 ? before * task->n_group : 0;
+        const size_t skip = (size_t)first * (size_t)part_floats;
+        k->split(&args, s, next, scratch);
+        k->merge(into + skip, next + skip, n_rows - first, hp->head_dim);
+    }
+    for (int32_t i = 0; i < n_rows; i++) {
+        const size_t out = (size_t)(row + i / task->n_group) * (size_t)(hp->n_head * hp->head_dim) +
+                           (size_t)((task->head + i % task->n_group) * hp->head_dim);
+        k->finish(into + (size_t)i * (size_t)part_floats, hp->head_dim, r->in + out);
+    }
+}
+
+void attend(struct model_run *r, int32_t t, const struct step_batch *batch,
+            const struct kv_store *kv, int32_t il)
+{
+    const int32_t end = t + 1 == r->n_threads ? r->n_tasks : first_task(r, t + 1);
+
+    for (int32_t i = first_task(r, t); i < end; i++)
+        attend_task(r, &r->tasks[i], r->thread_floats + (size_t)t * r->thread_stride, batch, kv,
+                    il);
+}
+
+void attend_merge_row(struct model_run *r, int32_t t, int32_t row)
+{
+    const struct attention_kernels *k = &r->kernels->attention;
+    const struct model_hparams *hp = &r->model->hp;
+    const size_t part_floats = (size_t)attention_part_floats(hp->head_dim);
+    const struct attend_merge *merge;
+    float *into = r->thread_floats + (size_t)t * r->thread_stride + ATTENTION_SCRATCH_FLOATS;
+
+    if (r->row_merge[row] < 0)
+        return;
+    merge = &r->merges[r->row_merge[row]];
+    for (int32_t head = 0; head < hp->n_head; head++) {
+        const float *part = r->parts + merge->part + (size_t)head * part_floats;
+        memcpy(into, part, part_floats * sizeof *into);
+        for (int32_t s = 1; s < merge->n_splits; s++)
+            k->merge(into, part + (size_t)s * (size_t)hp->n_head * part_floats, 1, hp->head_dim);
+        k->finish(into, hp->head_dim,
+                  r->in + (size_t)row * (size_t)(hp->n_head * hp->head_dim) +
+                      (size_t)(head * hp->head_dim));
+    }
+}

@@ -1,0 +1,50 @@
+/* model/forward.h - the forward pass of one step over a ragged batch, on one rank
+ *
+ * A run owns the step memory of one rank, sized from the limits at create; a step allocates
+ * nothing. model_forward and model_logits open one OpenMP region each; everything else is one
+ * thread's. Which thread does what, and what else is in the batch, changes no bit of a row's
+ * result. */
+#ifndef MODEL_FORWARD_H
+#define MODEL_FORWARD_H
+
+#include "kv/store.h"
+#include "model/model.h"
+#include "step/slots.h"
+
+struct model_run;
+
+/* Rows of logits that one call of model_logits can give. */
+enum { MODEL_LOGIT_ROWS = 32 };
+
+struct model_run_options {
+    const struct model *model;     /* attached; borrowed, outlives the run */
+    const struct kernels *kernels; /* borrowed, outlives the run */
+    int32_t n_threads;
+    struct step_limits limits;
+};
+
+enum shoal_status model_run_create(struct model_run **out, const struct model_run_options *options,
+                                   struct shoal_error *err);
+void model_run_destroy(struct model_run *r); /* NULL is fine */
+
+/* Bytes that a run with these options takes; without model_run_create. */
+size_t model_run_bytes(const struct model_run_options *options);
+
+/* Run all layers over the batch: writes its K and V into kv, keeps the last hidden state of each
+ * row. Blocks must have been copied and tables set before. */
+void model_forward(struct model_run *r, const struct step_batch *batch, struct kv_store *kv);
+
+/* After model_forward: the first layer where a value of a row of the batch (0 .. n_tokens - 1) was
+ * not finite, n_layer for the output; -1 when all were. */
+int32_t model_bad_layer(const struct model_run *r, int32_t row);
+
+/* Logits of n rows of the batch (at most MODEL_LOGIT_ROWS): row i at *logits + i * *ld, valid until
+ * the next call. */
+void model_logits(struct model_run *r, const int32_t rows[], int32_t n, const float **logits,
+                  int64_t *ld);
+
+/* The OpenBLAS kernel that --weights f32 runs on ("SkylakeX"), after testing that a row's result
+ * does not depend on where it stands in a panel: SHOAL_E_UNSUPPORTED when it does. */
+enum shoal_status model_reference_check(const char **core, struct shoal_error *err);
+
+#endif
