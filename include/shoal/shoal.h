@@ -63,8 +63,10 @@ SHOAL_API void shoal_options_default(struct shoal_options *options);
 SHOAL_API enum shoal_status shoal_engine_open(struct shoal_engine **out,
                                               const struct shoal_options *options,
                                               struct shoal_error *err);
-/* Aborts what still runs, stops the other ranks, frees everything. NULL is fine. */
-SHOAL_API void shoal_engine_close(struct shoal_engine *engine);
+/* Aborts what still runs, stops the other ranks, frees everything. NULL is fine. SHOAL_OK, or that
+ * the step log could not be written whole (which has been logged). After an interrupt or a broken
+ * step under mpirun it ends all ranks and does not return. */
+SHOAL_API enum shoal_status shoal_engine_close(struct shoal_engine *engine);
 
 /* Rank of this process, 0 without mpirun. */
 SHOAL_API int32_t shoal_rank(const struct shoal_engine *engine);

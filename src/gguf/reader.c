@@ -264,11 +264,13 @@ static struct gguf_string read_tensor_name(struct cursor *c, struct gguf_tensor 
 
     c->kind = NULL;
     name = cursor_string(c, "a tensor's name");
+    if (name.n == 0)
+        cursor_fail(c, at, SHOAL_E_FORMAT, "a tensor's name is empty");
     c->kind = "tensor";
     c->subject = name;
-    if (name.n == 0)
-        cursor_fail(c, at, SHOAL_E_FORMAT, "the name is empty");
-    else if (name.n > GGUF_MAX_NAME)
+    if (c->status)
+        return name;
+    if (name.n > GGUF_MAX_NAME)
         cursor_fail(c, at, SHOAL_E_FORMAT, "the name has %zu bytes; the most is %d", name.n,
                     GGUF_MAX_NAME);
     else if (memchr(name.bytes, 0, name.n))

@@ -16,8 +16,8 @@
 
 struct kv_blocks {
     int32_t n_blocks;
-    int32_t n_idle;        /* on the list */
-    int32_t *n_refs;       /* (n_blocks) sequences that hold it; 0: on the list */
+    int32_t n_idle;          /* on the list */
+    int32_t *n_refs;         /* (n_blocks) sequences that hold it; 0: on the list */
     int32_t *before, *after; /* (n_blocks + 1) neighbours on the list; n_blocks is its two ends */
 };
 

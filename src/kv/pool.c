@@ -11,6 +11,7 @@ struct kv_pool {
     struct kv_pool_options options;
     struct kv_blocks blocks; /* paged */
     struct kv_prefix prefix; /* paged with prefix caching */
+    int32_t n_cached;        /* listed by prefix, held by nobody */
     struct kv_runs runs;     /* dense */
     int32_t *n_run_refs;     /* (n_blocks) dense: 1 while held */
 };
@@ -23,6 +24,11 @@ static bool is_dense(const struct kv_pool *p)
 static bool has_prefixes(const struct kv_pool *p)
 {
     return p->options.prefix_caching;
+}
+
+static bool is_listed(const struct kv_pool *p, int32_t id)
+{
+    return has_prefixes(p) && kv_prefix_is_listed(&p->prefix, id);
 }
 
 static bool init_parts(struct kv_pool *p)
@@ -104,21 +110,19 @@ bool kv_pool_take(struct kv_pool *p, int32_t n, int32_t ids[])
         return false;
     for (int32_t i = 0; i < n; i++) {
         ids[i] = kv_blocks_pop(&p->blocks);
-        if (has_prefixes(p))
+        if (is_listed(p, ids[i])) {
             kv_prefix_drop(&p->prefix, ids[i]);
+            p->n_cached--;
+        }
     }
     return true;
-}
-
-static bool is_listed(const struct kv_pool *p, int32_t id)
-{
-    return has_prefixes(p) && kv_prefix_is_listed(&p->prefix, id);
 }
 
 void kv_pool_ref(struct kv_pool *p, int32_t id)
 {
     assert(!is_dense(p));
     assert(p->blocks.n_refs[id] > 0 || is_listed(p, id));
+    p->n_cached -= p->blocks.n_refs[id] == 0;
     kv_blocks_ref(&p->blocks, id);
 }
 
@@ -142,9 +146,12 @@ void kv_pool_release(struct kv_pool *p, const int32_t ids[], int32_t n)
     /* The end of a prefix is worth less than its start, which more prompts share: what is cached
      * goes to the back from the last block to the first, what is free to the front from the first
      * to the last; both times the last block is taken before the others. */
-    for (int32_t i = n - 1; i >= 0; i--)
-        if (kv_blocks_unref(&p->blocks, ids[i]) && is_listed(p, ids[i]))
+    for (int32_t i = n - 1; i >= 0; i--) {
+        if (kv_blocks_unref(&p->blocks, ids[i]) && is_listed(p, ids[i])) {
             kv_blocks_push_back(&p->blocks, ids[i]);
+            p->n_cached++;
+        }
+    }
     for (int32_t i = 0; i < n; i++) {
         if (p->blocks.n_refs[ids[i]] > 0 || is_listed(p, ids[i]))
             continue;
@@ -182,6 +189,7 @@ void kv_pool_forget(struct kv_pool *p)
         return;
     for (int32_t id = 0; id < p->options.n_blocks; id++)
         kv_prefix_drop(&p->prefix, id);
+    p->n_cached = 0; /* the cached blocks are free where they stand on the list */
 }
 
 struct kv_pool_counts kv_pool_count(const struct kv_pool *p)
@@ -196,4 +204,44 @@ struct kv_pool_counts kv_pool_count(const struct kv_pool *p)
     }
     counts.n_held = p->options.n_blocks - counts.n_free - counts.n_cached;
     return counts;
+}
+
+static bool check_paged(const struct kv_pool *p)
+{
+    const int32_t n_blocks = p->options.n_blocks;
+    int32_t n_cached = 0;
+
+    if (!kv_blocks_check(&p->blocks))
+        return false;
+    if (!has_prefixes(p))
+        return p->n_cached == 0;
+    for (int32_t id = 0; id < n_blocks; id++) {
+        const bool is_idle = p->blocks.n_refs[id] == 0;
+
+        n_cached += is_idle && is_listed(p, id);
+        /* An idle block is cached or nothing is known of it. */
+        if (is_idle && !is_listed(p, id) && p->prefix.entries[id].serial != 0)
+            return false;
+    }
+    return n_cached == p->n_cached && kv_prefix_check(&p->prefix, n_blocks);
+}
+
+static bool check_dense(const struct kv_pool *p)
+{
+    int32_t n_held = 0;
+
+    if (!kv_runs_check(&p->runs))
+        return false;
+    for (int32_t id = 0; id < p->options.n_blocks; id++)
+        n_held += p->n_run_refs[id];
+    for (int32_t i = 0; i < p->runs.n_runs; i++)
+        for (int32_t j = 0; j < p->runs.runs[i].n; j++)
+            if (p->n_run_refs[p->runs.runs[i].begin + j] != 0)
+                return false;
+    return n_held == p->options.n_blocks - p->runs.n_free;
+}
+
+bool kv_pool_check(const struct kv_pool *p)
+{
+    return is_dense(p) ? check_dense(p) : check_paged(p);
 }

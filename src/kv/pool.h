@@ -2,9 +2,12 @@
  *
  * The leader's book-keeping: ids in [0, n_blocks) only; the bytes are in kv/store.h, on the worker.
  * The same calls give the same ids, so a recorded run can be replayed. Every block is exactly one
- * of free    nobody holds it and nothing is known of its content cached  nobody holds it, but its
- * tokens are known: a prefix hit may hold it again; taken as if free, least recently used first
- *   held    by one sequence or more (reference count); content known or not
+ * of
+ *
+ *     free    nobody holds it and nothing is known of its content
+ *     cached  nobody holds it, but its tokens are known: a prefix hit may hold it again; taken when
+ *             nothing is free, least recently used first
+ *     held    by one sequence or more (reference count); content known or not
  *
  * The prefix cache follows vLLM's automatic prefix caching, as a chain: a full block is known by
  * its own tokens and by the very block (a serial number that is never used twice) that stands
@@ -42,6 +45,7 @@ void kv_pool_destroy(struct kv_pool *p); /* NULL is fine */
  * (paged) or that no run of n is free (dense), which the scheduler answers by waiting or
  * preempting. */
 bool kv_pool_take(struct kv_pool *p, int32_t n, int32_t ids[]);
+bool kv_pool_can_take(const struct kv_pool *p, int32_t n); /* would it? */
 void kv_pool_ref(struct kv_pool *p, int32_t id); /* one more sequence shares it (held or cached) */
 /* One sequence lets go of its n blocks, given in the order of its block table; the last of them is
  * the first to be taken again. Those whose tokens are known stay cached. */

@@ -139,7 +139,8 @@ bool kv_prefix_check(const struct kv_prefix *x, int32_t n_blocks)
         const struct kv_prefix_entry *entry = &x->entries[id];
 
         /* What stands before a block was known before it. */
-        if (entry->serial > x->last_serial || (entry->serial != 0 && entry->parent >= entry->serial))
+        if (entry->serial > x->last_serial ||
+            (entry->serial != 0 && entry->parent >= entry->serial))
             return false;
         if (!entry->is_listed)
             continue;

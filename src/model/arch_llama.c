@@ -50,8 +50,8 @@ static enum shoal_status read_hparams(const struct gguf *g, struct model_hparams
                                       struct shoal_error *err)
 {
     enum shoal_status status;
-    int64_t n_expert;
-    int32_t value_dim;
+    int64_t n_expert = 0;
+    int32_t value_dim = 0;
     float base;
 
     if ((status = read_count(g, "llama.embedding_length", 0, 1 << 20, &hp->n_embd, err)) ||

@@ -95,6 +95,7 @@ enum shoal_status model_run_create(struct model_run **out, const struct model_ru
         return shoal_fail_memory(err, "step memory", sizeof *r);
     r->model = options->model;
     r->kernels = options->kernels;
+    r->interrupt = options->interrupt;
     r->n_threads = options->n_threads;
     r->n_bytes = model_run_bytes(options);
     r->memory = mem_map(r->n_bytes);
@@ -238,6 +239,9 @@ static void attention_block(struct model_run *r, int32_t t, struct team_rows own
 #pragma omp barrier
     apply_linear(r, t, qkv, 3, n_rows);
 #pragma omp barrier
+    /* Set and read with barriers between, so that all threads leave after the same layer. */
+    if (t == 0 && r->interrupt && atomic_load(r->interrupt))
+        r->is_interrupted = true;
     for (int64_t row = own.begin; row < own.end; row++)
         store_row(r, batch, kv, (int32_t)row, il);
 #pragma omp barrier
@@ -297,12 +301,14 @@ static void forward_thread(struct model_run *r, int32_t t, const struct step_bat
         embed_row(r, batch, (int32_t)row);
     for (int32_t il = 0; il < r->model->hp.n_layer; il++) {
         attention_block(r, t, own, batch, kv, il);
+        if (r->is_interrupted)
+            break;
         feed_forward_block(r, t, own, batch->n_tokens, il);
     }
     mem_step_end();
 }
 
-void model_forward(struct model_run *r, const struct step_batch *batch, struct kv_store *kv)
+bool model_forward(struct model_run *r, const struct step_batch *batch, struct kv_store *kv)
 {
     const char *phase = mem_step_phase();
 
@@ -311,10 +317,11 @@ void model_forward(struct model_run *r, const struct step_batch *batch, struct k
         for (int32_t row = batch->q_indptr[i]; row < batch->q_indptr[i + 1]; row++)
             r->row_seq[row] = i;
     attend_plan(r, batch);
+    r->is_interrupted = false;
 #pragma omp parallel num_threads(r->n_threads)
     forward_thread(r, thread_index(), batch, kv);
-    if (phase)
-        mem_step_begin(phase);
+    mem_step_begin(phase);
+    return !r->is_interrupted;
 }
 
 int32_t model_bad_layer(const struct model_run *r, int32_t row)
@@ -347,8 +354,7 @@ void model_logits(struct model_run *r, const int32_t rows[], int32_t n, const fl
     memcpy(r->logit_rows, rows, (size_t)n * sizeof *rows);
 #pragma omp parallel num_threads(r->n_threads)
     logits_thread(r, thread_index(), n);
-    if (phase)
-        mem_step_begin(phase);
+    mem_step_begin(phase);
     *logits = r->logits;
     *ld = pad16(r->model->hp.n_vocab);
 }

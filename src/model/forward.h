@@ -11,6 +11,8 @@
 #include "model/model.h"
 #include "step/slots.h"
 
+#include <stdatomic.h>
+
 struct model_run;
 
 /* Rows of logits that one call of model_logits can give. */
@@ -19,6 +21,7 @@ enum { MODEL_LOGIT_ROWS = 32 };
 struct model_run_options {
     const struct model *model;     /* attached; borrowed, outlives the run */
     const struct kernels *kernels; /* borrowed, outlives the run */
+    const _Atomic int *interrupt;  /* not 0: leave the forward pass between layers; or NULL */
     int32_t n_threads;
     struct step_limits limits;
 };
@@ -31,8 +34,8 @@ void model_run_destroy(struct model_run *r); /* NULL is fine */
 size_t model_run_bytes(const struct model_run_options *options);
 
 /* Run all layers over the batch: writes its K and V into kv, keeps the last hidden state of each
- * row. Blocks must have been copied and tables set before. */
-void model_forward(struct model_run *r, const struct step_batch *batch, struct kv_store *kv);
+ * row. Blocks must have been copied and tables set before. False when it was interrupted. */
+bool model_forward(struct model_run *r, const struct step_batch *batch, struct kv_store *kv);
 
 /* After model_forward: the first layer where a value of a row of the batch (0 .. n_tokens - 1) was
  * not finite, n_layer for the output; -1 when all were. */

@@ -86,8 +86,9 @@ enum shoal_status sched_create(struct sched **out, const struct sched_options *o
 void sched_destroy(struct sched *s);
 
 /* Queue a sequence. Errors (none of which changes anything): out of memory, an id in use, a prompt
- * that is empty or whose tokens cannot fit the model length or the whole pool. now: any unit, kept
- * for the caller's statistics. */
+ * that is empty or whose tokens cannot fit the model length or the whole pool, token ids beyond the
+ * vocabulary, a first choice with another prompt. The sampling parameters are the caller's to
+ * check. */
 enum shoal_status sched_add(struct sched *s, const struct sched_sequence *sequence,
                             struct shoal_error *err);
 
@@ -96,7 +97,8 @@ enum shoal_status sched_add(struct sched *s, const struct sched_sequence *sequen
 bool sched_end(struct sched *s, uint64_t id, enum sched_finish reason);
 
 /* Build the next plan of a group, which must not have one under way. False: nothing to run (an
- * ended slot alone is not worth a step). */
+ * ended slot alone is not worth a step). Admission may place sequences on other groups too, where
+ * they start with that group's next plan: ask a group again that had nothing to run. */
 bool sched_plan(struct sched *s, int32_t group, struct step_plan *plan);
 
 /* What happened to one sequence in a step. */

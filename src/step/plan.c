@@ -295,7 +295,6 @@ enum shoal_status step_plan_unpack(struct step_plan *p, const uint8_t *bytes, si
     struct byte_reader r = {.bytes = bytes, .n = n};
     enum shoal_status status;
 
-    step_plan_clear(p);
     status = read_head(p, &r, err);
     if (!status) {
         read_arrays(p, &r);

@@ -143,6 +143,19 @@ START_TEST(values_of_the_wrong_type_or_out_of_range)
 }
 END_TEST
 
+START_TEST(the_ends_of_a_range_belong_to_it)
+{
+    struct text t = aligned_sample(SAMPLE_ALIGNMENT);
+    struct gguf *g = open_good(&t);
+    int64_t i;
+
+    ck_assert(!gguf_get_i64(g, "a.u8", 0, 200, 201, &i, NULL) && i == 200);
+    ck_assert(!gguf_get_i64(g, "a.u8", 0, 199, 200, &i, NULL) && i == 200);
+    gguf_close(g);
+    text_fini(&t);
+}
+END_TEST
+
 START_TEST(floats_must_be_finite)
 {
     static const double table[] = {1e39, __builtin_inf(), __builtin_nan("")};
@@ -341,7 +354,8 @@ START_TEST(malformed_files)
         const char *text;
     } table[] = {
         /* the head */
-        {B("GGUF\3"), B("GGML\3"), SHOAL_E_FORMAT, "byte 0: not a GGUF file"},
+        {B("GGUF\3"), B("GGML\3"), SHOAL_E_FORMAT,
+         "byte 0: not a GGUF file: it begins with 47 47 4d 4c"},
         {B("GGUF\3"), B("GGUF\0"), SHOAL_E_UNSUPPORTED, "byte 4: GGUF version 0 is not supported"},
         {B("GGUF\3"), B("GGUF\1"), SHOAL_E_UNSUPPORTED, "byte 4: GGUF version 1 is not supported"},
         {B("GGUF\3"), B("GGUF\4"), SHOAL_E_UNSUPPORTED, "byte 4: GGUF version 4 is not supported"},
@@ -354,7 +368,8 @@ START_TEST(malformed_files)
          SHOAL_E_FORMAT, "byte 8: claims 9223372036854775807 tensors, more than a file of"},
         {B("F\3" U32_0 "\3" U64_0), B("F\3" U32_0 "\0\1\0\0\0\0\0\0"), SHOAL_E_FORMAT,
          "byte 8: claims 256 tensors"},
-        {B("F\3" U32_0 "\3" U64_0), B("F\3" U32_0 "\4" U64_0), SHOAL_E_FORMAT, "tensor"},
+        {B("F\3" U32_0 "\3" U64_0), B("F\3" U32_0 "\4" U64_0), SHOAL_E_FORMAT,
+         "byte 643: a tensor's name is empty"},
         {B("\x11" U64_0), B("\0\0\0\0\0\0\0\x80"), SHOAL_E_FORMAT,
          "byte 16: the number of key-values is negative: -9223372036854775808"},
         {B("\x11" U64_0), B("\xff\xff\xff\xff\xff\xff\xff\x7f"), SHOAL_E_FORMAT,
@@ -364,98 +379,111 @@ START_TEST(malformed_files)
         {B("\x14" U64_0 "general.architecture"), B("\0" U64_0), SHOAL_E_FORMAT,
          "byte 24: a key is empty"},
         {B("\x14" U64_0 "gen"), B("\0\x10\0\0\0\0\0\0gen"), SHOAL_E_FORMAT,
-         "byte 32: the file ends inside a key (4096 bytes, of which"},
+         "byte 32: the file ends inside a key (4096 bytes, of which 842 are"},
         {B("\x14" U64_0 "gen"), B("\1\0\0\x40\0\0\0\0gen"), SHOAL_E_FORMAT,
          "byte 24: a key has 1073741825 bytes; a string has at most 1 GiB"},
         {B("\x14" U64_0 "gen"), B("\xff\xff\xff\xff\xff\xff\xff\xffgen"), SHOAL_E_FORMAT,
          "byte 24: a key has 18446744073709551615 bytes; a string has at most 1 GiB"},
-        {B("a.i8"), B("a.u8"), SHOAL_E_FORMAT, "key a.u8: stands in the file twice"},
-        {B("a.u8\0"), B("a.u8\x0d"), SHOAL_E_FORMAT, "key a.u8: value type 13 is not known"},
+        {B("a.i8"), B("a.u8"), SHOAL_E_FORMAT, "byte 94: key a.u8: stands in the file twice"},
+        {B("a.u8\0"), B("a.u8\x0d"), SHOAL_E_FORMAT,
+         "byte 81: key a.u8: value type 13 is not known"},
         {B("a.u8\0" U32_0), B("a.u8\0\0\0\1"), SHOAL_E_FORMAT,
-         "key a.u8: value type 16777216 is not known"},
+         "byte 81: key a.u8: value type 16777216 is not known"},
         {B("a.bool\7" U32_0 "\1"), B("a.bool\7" U32_0 "\2"), SHOAL_E_FORMAT,
-         "key a.bool: a bool is 0 or 1, not 2"},
+         "byte 222: key a.bool: a bool is 0 or 1, not 2"},
         {B("\5" U64_0 "llama"), B("\0\x20" U64_0 "llama"), SHOAL_E_FORMAT,
-         "key general.architecture: the file ends inside the value (8192 bytes, of which"},
+         "byte 64: key general.architecture: the file ends inside the value (8192 bytes, of which "
+         "811 are"},
         {B("\5" U64_0 "llama"), B("\1\0\0\x40\0\0\0\0llama"), SHOAL_E_FORMAT,
-         "key general.architecture: the value has 1073741825 bytes; a string has at most 1 GiB"},
+         "byte 56: key general.architecture: the value has 1073741825 bytes; a string has at most "
+         "1 GiB"},
+        {B("\5" U64_0 "llama"), B("\0\0\0\x40\0\0\0\0llama"), SHOAL_E_FORMAT,
+         "byte 64: key general.architecture: the file ends inside the value (1073741824 bytes, of "
+         "which"},
         /* arrays */
         {B("b.i32\x09" U32_0 "\5"), B("b.i32\x09" U32_0 "\x0d"), SHOAL_E_FORMAT,
-         "key b.i32: element type 13 is not known"},
+         "byte 352: key b.i32: element type 13 is not known"},
         {B("b.i32\x09" U32_0 "\5"), B("b.i32\x09" U32_0 "\x09"), SHOAL_E_UNSUPPORTED,
-         "key b.i32: an array of arrays is not supported"},
+         "byte 352: key b.i32: an array of arrays is not supported"},
         {B("\5" U32_0 "\3" U64_0 "\1"), B("\5" U32_0 "\1\0\0\x40\0\0\0\0\1"), SHOAL_E_FORMAT,
-         "key b.i32: has 1073741825 elements; an array has at most 1073741824"},
+         "byte 356: key b.i32: has 1073741825 elements; an array has at most 1073741824"},
         {B("\5" U32_0 "\3" U64_0 "\1"), B("\5" U32_0 "\0\0\0\x40\0\0\0\0\1"), SHOAL_E_FORMAT,
-         "key b.i32: 1073741824 elements of type i32 need at least 4294967296 bytes, but"},
+         "byte 356: key b.i32: 1073741824 elements of type i32 need at least 4294967296 bytes, "
+         "but"},
         {B("b.string\x09" U32_0 "\x08" U32_0 "\3\0"), B("b.string\x09" U32_0 "\x08" U32_0 "\3\1"),
-         SHOAL_E_FORMAT, "key b.string: 259 elements of type string need at least 2072 bytes, but"},
+         SHOAL_E_FORMAT,
+         "byte 477: key b.string: 259 elements of type string need at least 2072 bytes, but"},
         {B("\1" U64_0 "x"), B("\0\x08\0\0\0\0\0\0x"), SHOAL_E_FORMAT,
-         "key b.string: the file ends inside a string of the array (2048 bytes"},
+         "byte 493: key b.string: the file ends inside a string of the array (2048 bytes"},
         {B("b.bool\x09" U32_0 "\7" U32_0 "\2" U64_0 "\1\0"),
          B("b.bool\x09" U32_0 "\7" U32_0 "\2" U64_0 "\1\3"), SHOAL_E_FORMAT,
-         "key b.bool: a bool is 0 or 1, not 3"},
+         "byte 407: key b.bool: a bool is 0 or 1, not 3"},
         /* settings that decide how the rest is read */
         {B("\5" U64_0 "a.f32\6"), B("\x11" U64_0 "general.alignment\6"), SHOAL_E_FORMAT,
-         "key general.alignment: is of type f32, but an integer is needed"},
+         "byte 212: key general.alignment: is of type f32, but an integer is needed"},
         {B("\4" U64_0 "a.u8"), B("\x11" U64_0 "general.alignment"), SHOAL_E_FORMAT,
-         "key general.alignment: is 200; it must be a power of two from 8 to 2147483648"},
+         "byte 98: key general.alignment: is 200; it must be a power of two from 8 to 2147483648"},
         {B("\4" U64_0 "a.i8"), B("\x11" U64_0 "general.alignment"), SHOAL_E_FORMAT,
-         "key general.alignment: is -5; it must be a power of two"},
+         "byte 115: key general.alignment: is -5; it must be a power of two"},
         {B("\4" U64_0 "a.u8\0" U32_0 "\xc8"), B("\x11" U64_0 "general.alignment\0" U32_0 "\0"),
-         SHOAL_E_FORMAT, "key general.alignment: is 0; it must be a power of two"},
+         SHOAL_E_FORMAT, "byte 98: key general.alignment: is 0; it must be a power of two"},
         {B("\4" U64_0 "a.u8\0" U32_0 "\xc8"), B("\x11" U64_0 "general.alignment\0" U32_0 "\4"),
-         SHOAL_E_FORMAT, "key general.alignment: is 4; it must be a power of two"},
+         SHOAL_E_FORMAT, "byte 98: key general.alignment: is 4; it must be a power of two"},
         {B("\5" U64_0 "a.i64\x0b" U32_0 "\0\0\0\0\0\xff\xff\xff"),
          B("\x11" U64_0 "general.alignment\x0b" U32_0 "\0\0\0\0\1\0\0\0"), SHOAL_E_FORMAT,
-         "key general.alignment: is 4294967296; it must be a power of two"},
+         "byte 277: key general.alignment: is 4294967296; it must be a power of two"},
         {B("\5" U64_0 "a.u64"), B("\x11" U64_0 "general.alignment"), SHOAL_E_FORMAT,
-         "key general.alignment: is 9223372036854775808, beyond"},
-        {B("\4" U64_0 "a.u8"), B("\x0b" U64_0 "split.count"), SHOAL_E_UNSUPPORTED,
-         "key split.count: the model is split over 200 files, which is not supported"},
+         "byte 252: key general.alignment: is 9223372036854775808, beyond"},
+        {B("\4" U64_0 "a.u8\0" U32_0 "\xc8"), B("\x0b" U64_0 "split.count\0" U32_0 "\2"),
+         SHOAL_E_UNSUPPORTED,
+         "byte 92: key split.count: the model is split over 2 files, which is not supported"},
         {B("\5" U64_0 "a.f32"), B("\x0b" U64_0 "split.count"), SHOAL_E_FORMAT,
-         "key split.count: is of type f32, but an integer is needed"},
+         "byte 206: key split.count: is of type f32, but an integer is needed"},
         /* tensors */
-        {B("\3" U64_0 "one"), B("\0" U64_0), SHOAL_E_FORMAT, "the name is empty"},
+        {B("\3" U64_0 "one"), B("\0" U64_0), SHOAL_E_FORMAT, "byte 513: a tensor's name is empty"},
         {B("\3" U64_0 "one"),
          B("\x40" U64_0 "0123456789012345678901234567890123456789012345678901234567890123"),
-         SHOAL_E_FORMAT, "the name has 64 bytes; the most is 63"},
+         SHOAL_E_FORMAT,
+         "byte 513: tensor 0123456789012345678901234567890123456789012345678901234567890123: the "
+         "name has 64 bytes; the most is 63"},
         {B("two.weight"), B("two\0weight"), SHOAL_E_FORMAT,
-         "tensor two?weight: the name holds a zero byte"},
+         "byte 556: tensor two?weight: the name holds a zero byte"},
         {B("\5" U64_0 "three"), B("\3" U64_0 "one"), SHOAL_E_FORMAT,
-         "tensor one: stands in the file twice"},
-        {B("one\2"), B("one\0"), SHOAL_E_FORMAT, "tensor one: has 0 dimensions; supported are 1"},
-        {B("one\2"), B("one\5"), SHOAL_E_FORMAT, "tensor one: has 5 dimensions; supported are 1"},
+         "byte 614: tensor one: stands in the file twice"},
+        {B("one\2"), B("one\0"), SHOAL_E_FORMAT,
+         "byte 524: tensor one: has 0 dimensions; supported are 1"},
+        {B("one\2"), B("one\5"), SHOAL_E_FORMAT,
+         "byte 524: tensor one: has 5 dimensions; supported are 1"},
         {B("one\2" U32_0), B("one\2\0\0\x80"), SHOAL_E_FORMAT,
-         "tensor one: has 2147483650 dimensions"},
+         "byte 524: tensor one: has 2147483650 dimensions"},
         {B("one\2" U32_0 "\3"), B("one\2" U32_0 "\0"), SHOAL_E_FORMAT,
-         "tensor one: dimension 0 is 0"},
+         "byte 528: tensor one: dimension 0 is 0"},
         {B("three\1" U32_0 "\5" U64_0), B("three\1" U32_0 "\xff\xff\xff\xff\xff\xff\xff\xff"),
-         SHOAL_E_FORMAT, "tensor three: dimension 0 is -1"},
+         SHOAL_E_FORMAT, "byte 623: tensor three: dimension 0 is -1"},
         {B("one\2" U32_0 "\3" U64_0), B("one\2" U32_0 "\0\0\0\0\0\0\0\x40"), SHOAL_E_FORMAT,
-         "tensor one: the number of elements overflows"},
+         "byte 536: tensor one: the number of elements overflows"},
         {B("three\1" U32_0 "\5" U64_0 "\1"), B("three\1" U32_0 "\0\0\0\0\0\0\0\x40\0"),
-         SHOAL_E_FORMAT, "tensor three: the number of bytes overflows"},
+         SHOAL_E_FORMAT, "byte 631: tensor three: the number of bytes overflows"},
         {B("three\1" U32_0 "\5" U64_0), B("three\1" U32_0 "\0\0\0\0\0\0\0\x10"), SHOAL_E_FORMAT,
-         "tensor three: its 2305843009213693952 bytes of data do not fit in a file of"},
+         "byte 635: tensor three: its 2305843009213693952 bytes of data do not fit in a file of"},
         {B("\5" U64_0 "\1" U32_0), B("\5" U64_0 "\4" U32_0), SHOAL_E_UNSUPPORTED,
-         "tensor three: type 4 is not known; " SUPPORTED},
+         "byte 631: tensor three: type 4 is not known; " SUPPORTED},
         {B("\5" U64_0 "\1" U32_0), B("\5" U64_0 "\x63" U32_0), SHOAL_E_UNSUPPORTED,
-         "tensor three: type 99 is not known; " SUPPORTED},
+         "byte 631: tensor three: type 99 is not known; " SUPPORTED},
         {B("\5" U64_0 "\1" U32_0), B("\5" U64_0 "\x10" U32_0), SHOAL_E_UNSUPPORTED,
-         "tensor three: type IQ2_XXS is not supported; " SUPPORTED},
+         "byte 631: tensor three: type IQ2_XXS is not supported; " SUPPORTED},
         {B("\5" U64_0 "\1" U32_0), B("\5" U64_0 "\x0f" U32_0), SHOAL_E_UNSUPPORTED,
-         "tensor three: type Q8_K is not supported; " SUPPORTED},
+         "byte 631: tensor three: type Q8_K is not supported; " SUPPORTED},
         {B("\5" U64_0 "\1" U32_0), B("\5" U64_0 "\x08" U32_0), SHOAL_E_FORMAT,
-         "tensor three: rows of 5 elements do not divide into Q8_0 blocks of 32"},
+         "byte 631: tensor three: rows of 5 elements do not divide into Q8_0 blocks of 32"},
         {B("\x08" U32_0 "\x20" U64_0), B("\x08" U32_0 "\x18" U64_0), SHOAL_E_FORMAT,
-         "tensor two.weight: its data stand at offset 24 of the data section, not at 32"},
+         "byte 598: tensor two.weight: its data stand at offset 24 of the data section, not at 32"},
         {B("\x08" U32_0 "\x20" U64_0), B("\x08" U32_0 "\x40" U64_0), SHOAL_E_FORMAT,
-         "tensor two.weight: its data stand at offset 64 of the data section, not at 32"},
+         "byte 598: tensor two.weight: its data stand at offset 64 of the data section, not at 32"},
         {B("three\1" U32_0 "\5"), B("three\1" U32_0 "\6"), SHOAL_E_FORMAT,
-         "tensor three: its data take the bytes"},
+         "byte 874: tensor three: its data take the bytes 864 to 876"},
         {B("three\1" U32_0 "\5\0"), B("three\1" U32_0 "\5\1"), SHOAL_E_FORMAT,
-         "tensor three: its data take the bytes"},
+         "byte 874: tensor three: its data take the bytes 864 to 1386"},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -486,6 +514,69 @@ START_TEST(edits_that_are_harmless)
         gguf_close(g);
         text_fini(&t);
     }
+}
+END_TEST
+
+/* The data begin at the first aligned byte behind the descriptors, wherever those end. */
+START_TEST(descriptors_that_end_anywhere)
+{
+    char key[2 * SAMPLE_ALIGNMENT + 1];
+
+    for (size_t n = 1; n < sizeof key; n++) {
+        struct text t = {0}, copy;
+        struct gguf *g;
+        float x;
+
+        memset(key, 'k', n);
+        key[n] = '\0';
+        put_head(&t, 1, 1);
+        put_scalar(&t, key, GGUF_U8, &(uint8_t){1}, 1);
+        put_descriptor(&t, "x", GGUF_TYPE_F32, 1, (uint64_t[]){1}, 0);
+        put_padding(&t, SAMPLE_ALIGNMENT);
+        text_add(&t, &(float){7}, 4);
+        copy = (struct text){.bytes = exact_copy(t.bytes, t.n), .n = t.n};
+        g = open_good(&copy);
+        gguf_dequantize(GGUF_TYPE_F32, gguf_tensor_at(g, 0)->data, 1, &x);
+        ck_assert(x == 7);
+        gguf_close(g);
+        text_fini(&copy);
+        text_fini(&t);
+    }
+}
+END_TEST
+
+/* Counts are held against the smallest that an entry can be, not more. */
+START_TEST(the_smallest_entries)
+{
+    struct text t = {0}, copy;
+    struct gguf *g;
+
+    put_head(&t, 0, 100);
+    for (int i = 0; i < 100; i++)
+        put_scalar(&t, (char[]){(char)(i + 1), 0}, GGUF_I8, &(int8_t){1}, 1);
+    copy = (struct text){.bytes = exact_copy(t.bytes, t.n), .n = t.n};
+    g = open_good(&copy);
+    ck_assert_int_eq(gguf_n_kv(g), 100);
+    gguf_close(g);
+    text_fini(&copy);
+    text_fini(&t);
+}
+END_TEST
+
+START_TEST(the_largest_numbers)
+{
+    struct text t = {0}, copy;
+    struct gguf *g;
+
+    put_head(&t, 0, 2);
+    put_scalar(&t, "general.alignment", GGUF_U32, &(uint32_t){1u << 31}, 4);
+    put_scalar(&t, "u64", GGUF_U64, &(uint64_t){INT64_MAX}, 8);
+    copy = (struct text){.bytes = exact_copy(t.bytes, t.n), .n = t.n};
+    g = open_good(&copy);
+    assert_i64(g, "u64", INT64_MAX);
+    gguf_close(g);
+    text_fini(&copy);
+    text_fini(&t);
 }
 END_TEST
 
@@ -799,13 +890,13 @@ START_TEST(names_in_messages)
     char key[300];
 
     memset(key, 'k', sizeof key);
-    memcpy(key, "\x1b[2J\xc3", 5);
+    memcpy(key, "\x1b[2J\xc3 ~\x7f", 8);
     key[sizeof key - 1] = '\0';
     put_head(&t, 0, 1);
     put_scalar(&t, key, GGUF_VALUE_TYPE_COUNT, "", 1);
     copy = (struct text){.bytes = exact_copy(t.bytes, t.n), .n = t.n};
     ck_assert_int_eq(gguf_open_memory(&g, copy.bytes, copy.n, "x", &err), SHOAL_E_FORMAT);
-    ck_assert_msg(strstr(err.text, "key ?[2J?kkkkkk") != NULL, "%s", err.text);
+    ck_assert_msg(strstr(err.text, "key ?[2J? ~?kkkkkk") != NULL, "%s", err.text);
     ck_assert_msg(strstr(err.text, "kkk...: value type 13") != NULL, "%s", err.text);
     ck_assert_uint_lt(strlen(err.text), 200);
     text_fini(&copy);
@@ -884,9 +975,11 @@ START_TEST(a_published_vocabulary)
 END_TEST
 
 SUITE("gguf/reader", scalars_of_every_type, absent_keys_take_the_fallback,
-      values_of_the_wrong_type_or_out_of_range, floats_must_be_finite, arrays,
-      tensors_at_every_alignment, the_alignment_may_have_any_integer_type, malformed_files,
-      edits_that_are_harmless, split_into_one_file, long_keys, names_of_63_bytes,
-      files_without_tensors, many_keys, truncated_at_every_byte, truncated_at_a_guard_page,
-      truncated_files, paths_that_cannot_be_opened, a_long_path_leaves_room_for_the_reason,
-      memory_must_be_aligned, names_in_messages, damaged_files, a_published_vocabulary)
+      values_of_the_wrong_type_or_out_of_range, the_ends_of_a_range_belong_to_it,
+      floats_must_be_finite, arrays, tensors_at_every_alignment,
+      the_alignment_may_have_any_integer_type, malformed_files, edits_that_are_harmless,
+      descriptors_that_end_anywhere, the_smallest_entries, the_largest_numbers, split_into_one_file,
+      long_keys, names_of_63_bytes, files_without_tensors, many_keys, truncated_at_every_byte,
+      truncated_at_a_guard_page, truncated_files, paths_that_cannot_be_opened,
+      a_long_path_leaves_room_for_the_reason, memory_must_be_aligned, names_in_messages,
+      damaged_files, a_published_vocabulary)

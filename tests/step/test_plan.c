@@ -124,6 +124,7 @@ START_TEST(changed_bytes_are_refused_or_make_another_valid_plan)
                 ck_assert_msg(memcmp(bytes, again, n) == 0, "byte %zu", i);
                 n_taken++;
             } else {
+                ck_assert_int_eq(p.n_seqs + p.n_tokens + p.n_ended + p.n_new + p.n_sets, 0);
                 n_refused++;
             }
             bytes[i] = was;
@@ -164,6 +165,25 @@ START_TEST(heads_of_something_else_are_refused)
         ck_assert_int_eq(step_plan_unpack(&p, bytes, sizeof bytes, &err), table[i].status);
         ck_assert_msg(strstr(err.text, table[i].says), "%s", err.text);
     }
+    step_plan_fini(&p);
+}
+END_TEST
+
+START_TEST(negative_counts_are_refused_where_the_length_fits)
+{
+    uint8_t bytes[76];
+    struct shoal_error err = {0};
+    struct step_plan p;
+    struct walk w;
+    const int32_t n_seqs = -1, n_ended = 3; /* -12 and 12 bytes */
+
+    walk_begin(&w, 0, 0);
+    init(&p, &w);
+    step_plan_pack(&p, bytes);
+    memcpy(bytes + 40, &n_seqs, 4);
+    memcpy(bytes + 48, &n_ended, 4);
+    ck_assert(unpack_alone(&p, bytes, sizeof bytes, &err) == SHOAL_E_FORMAT);
+    ck_assert_msg(strstr(err.text, "n_seqs is -1"), "%s", err.text);
     step_plan_fini(&p);
 }
 END_TEST
@@ -463,5 +483,5 @@ END_TEST
 
 SUITE("step/plan", plans_come_back_from_their_bytes, cut_plans_are_refused,
       changed_bytes_are_refused_or_make_another_valid_plan, heads_of_something_else_are_refused,
-      checks_of_numbers, checks_of_sampling_floats, limits, a_decode_step_is_small,
-      nothing_allocates_in_a_step)
+      negative_counts_are_refused_where_the_length_fits, checks_of_numbers,
+      checks_of_sampling_floats, limits, a_decode_step_is_small, nothing_allocates_in_a_step)

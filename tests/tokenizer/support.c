@@ -47,24 +47,24 @@ static const char *byte_character(int byte, char out[static 4])
     return out;
 }
 
-void write_bpe(struct gguf_writer *w, const char *pre, const char *const merges[], int32_t n)
+void write_vocabulary(struct gguf_writer *w, const char *pre, const struct special_token special[],
+                      int32_t n_special, const char *const merges[], int32_t n_merges)
 {
-    const int32_t n_tokens = BPE_MERGED + n;
+    const int32_t n_tokens = n_special + 256 + n_merges;
     char(*texts)[64] = mem_new((size_t)n_tokens, sizeof *texts);
     const char **tokens = mem_new((size_t)n_tokens, sizeof *tokens);
     int32_t *kinds = mem_new((size_t)n_tokens, sizeof *kinds);
-    static const char *const first[] = {"<s>", "</s>", "<|im_start|>", "<think>"};
 
     ck_assert(texts && tokens && kinds);
     for (int32_t i = 0; i < n_tokens; i++) {
         tokens[i] = texts[i];
-        kinds[i] = i < 3 ? 3 : i < BPE_BYTES ? 4 : 1;
-        if (i < BPE_BYTES) {
-            snprintf(texts[i], sizeof texts[i], "%s", first[i]);
-        } else if (i < BPE_MERGED) {
-            byte_character(i - BPE_BYTES, texts[i]);
+        kinds[i] = i < n_special ? special[i].kind : 1;
+        if (i < n_special) {
+            snprintf(texts[i], sizeof texts[i], "%s", special[i].text);
+        } else if (i < n_special + 256) {
+            byte_character(i - n_special, texts[i]);
         } else {
-            const char *merge = merges[i - BPE_MERGED], *blank = strchr(merge + 1, ' ');
+            const char *merge = merges[i - n_special - 256], *blank = strchr(merge + 1, ' ');
             snprintf(texts[i], sizeof texts[i], "%.*s%s", (int)(blank - merge), merge, blank + 1);
         }
     }
@@ -73,10 +73,18 @@ void write_bpe(struct gguf_writer *w, const char *pre, const char *const merges[
         gguf_write_string(w, "tokenizer.ggml.pre", pre);
     gguf_write_strings(w, "tokenizer.ggml.tokens", tokens, NULL, (uint64_t)n_tokens);
     gguf_write_i32s(w, "tokenizer.ggml.token_type", kinds, (uint64_t)n_tokens);
-    gguf_write_strings(w, "tokenizer.ggml.merges", merges, NULL, (uint64_t)n);
+    gguf_write_strings(w, "tokenizer.ggml.merges", merges, NULL, (uint64_t)n_merges);
     mem_free(texts);
     mem_free(tokens);
     mem_free(kinds);
+}
+
+void write_bpe(struct gguf_writer *w, const char *pre, const char *const merges[], int32_t n)
+{
+    static const struct special_token special[] = {
+        {"<s>", 3}, {"</s>", 3}, {"<|im_start|>", 3}, {"<think>", 4}};
+
+    write_vocabulary(w, pre, special, BPE_BYTES, merges, n);
 }
 
 struct tokenizer *tokenizer_of(struct gguf *g)
@@ -149,8 +157,8 @@ struct text stream_of(const struct tokenizer *t, const struct token_list *list, 
     detokenizer_init(&d, t, continues);
     for (size_t i = 0; i < list->n; i++) {
         detokenizer_push(&d, list->ids[i], &out);
-        ck_assert(utf8_valid(out.bytes, out.n));
-        ck_assert_uint_le(d.n_held, 3);
+        if (!utf8_valid(out.bytes, out.n) || d.n_held > 3)
+            ck_abort_msg("token %zu made the text ill-formed", i);
     }
     detokenizer_finish(&d, &out);
     ck_assert(utf8_valid(out.bytes, out.n));

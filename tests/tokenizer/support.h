@@ -14,9 +14,17 @@ struct memory_file {
 struct memory_file finish_file(struct gguf_writer *w); /* destroys w */
 void close_file(struct memory_file *f);
 
-/* Writes what a byte-level BPE file has: the control tokens <s>, </s> and <|im_start|> (ids 0 to
- * 2), the user-defined <think> (3), the 256 bytes in ascending order (4 to 259), then one token for
- * each merge. */
+/* Writes what a byte-level BPE file has: the special tokens, the 256 bytes in ascending order, then
+ * one token for each merge. kinds are the file's: 3 control, 4 user-defined. */
+struct special_token {
+    const char *text;
+    int32_t kind;
+};
+void write_vocabulary(struct gguf_writer *w, const char *pre, const struct special_token special[],
+                      int32_t n_special, const char *const merges[], int32_t n_merges);
+
+/* The same with the control tokens <s>, </s> and <|im_start|> (ids 0 to 2) and the user-defined
+ * <think> (3). */
 enum { BPE_BYTES = 4, BPE_MERGED = 260 };
 void write_bpe(struct gguf_writer *w, const char *pre, const char *const merges[], int32_t n);
 

@@ -10,16 +10,19 @@ static const struct {
     const char *rule, *pieces;
 } table[] = {
     {"gpt-2", "Hello| world|!|"},
-    {"gpt-2", "  | two|  |   | x|"},
+    {"gpt-2", "  | two|    | x|"},
     {"gpt-2", "don|'t| you|'ll| I|'m| we|'ve| he|'d| it|'s| they|'re|"},
     {"gpt-2", "DON|'|T|"},
     {"gpt-2", "a|123| 456|b|"},
-    {"gpt-2", " |  | \n|"},
+    {"gpt-2", "    \n|"},
+    {"gpt-2", "a|  \n  | b|"},
     {"gpt-2", "x|\n|\n|y|"},
     {"gpt-2", "caf\xc3\xa9| \xe4\xbd\xa0\xe5\xa5\xbd|!?| \xf0\x9f\x98\x80|"},
     {"gpt-2", "a|\xc2\xa0|b|"},
     {"gpt-2", "a|\xe1\xa0\x8e|b|"}, /* U+180E is not white space */
     {"gpt-2", "a|\xc2\x85|b|"},
+    {"gpt-2", "a| |\xc2\x85|b|"},
+    {"gpt-2", "a| \xe1\xa0\x8e|b|"},
     {"gpt-2", "ab|\xff|\xc3|c|"},
     {"gpt-2", " |\xff| |"},
     {"smollm", "Hello| world|!|"},
@@ -29,7 +32,7 @@ static const struct {
     {"smollm", "'|5|'s|"},
     {"smollm", "x|\xc2\xbd|\xe0\xa5\xa7|\xe2\x85\xa7|"}, /* fraction, digit, Roman numeral */
     {"smollm", "3|.|1|4|"},
-    {"starcoder", "if|(|a|[|1|0|]):|\n|   | b|"},
+    {"starcoder", "if|(|a|[|1|0|]):|\n   | b|"},
     {"llama-bpe", "Hello| world|!|"},
     {"llama-bpe", "DON|'T| you|'ll|"},
     {"llama-bpe", "a|123|456|7| |89|"},

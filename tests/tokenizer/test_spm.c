@@ -4,6 +4,7 @@
 #include "support/suite.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,7 +61,7 @@ START_TEST(equals_sentencepiece_without_byte_tokens)
 }
 END_TEST
 
-/* <unk> <s> </s> <tag> and letters; "ab" beats "bc", and "aa" ties with "ba". */
+/* "ab" beats "bc", "aa" ties with "ba"; "cc" is a control token, which no text may become. */
 static const char *const tokens[] = {"<unk>",
                                      "<s>",
                                      "</s>",
@@ -72,12 +73,12 @@ static const char *const tokens[] = {"<unk>",
                                      "ab",
                                      "bc",
                                      "aa",
-                                     "\xe2\x96\x81"
-                                     "a",
+                                     "\xe2\x96\x81\x61",
                                      "\xe2\x96\x81\xe2\x96\x81",
-                                     "ba"};
-static const float scores[] = {0, 0, 0, 0, -9, -9, -9, -9, -1, -2, -3, -4, -5, -3};
-static const int32_t kinds[] = {2, 3, 3, 4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+                                     "ba",
+                                     "cc"};
+static const float scores[] = {0, 0, 0, 0, -9, -9, -9, -9, -1, -2, -3, -4, -5, -3, 9};
+static const int32_t kinds[] = {2, 3, 3, 4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3};
 enum { N_TOKENS = sizeof tokens / sizeof *tokens };
 
 static struct gguf_writer *small_file(void)
@@ -105,6 +106,8 @@ START_TEST(merges_and_blanks)
         {"a", TOKENIZE_ADD_BOS_EOS, 2, {1, 11}},
         {"abc", 0, 3, {4, 8, 7}},
         {"cabc", 0, 4, {4, 7, 8, 7}},
+        {"cc", 0, 3, {4, 7, 7}},
+        {"acc", TOKENIZE_SPECIAL, 2, {11, 14}},
         {"caaac", 0, 5, {4, 7, 10, 5, 7}}, /* the left-most of two equal pairs */
         {"cbaac", 0, 5, {4, 7, 13, 5, 7}}, /* and of two pairs with equal scores */
         {" a", 0, 2, {4, 11}},
@@ -190,7 +193,7 @@ START_TEST(files_that_are_refused)
 {
     static const char *const bad_byte[] = {"<0xZZ>"};
     static const int32_t byte_kind[] = {6};
-    static const float not_a_number[N_TOKENS] = {0.0f / 0.0f};
+    static const float not_a_number[N_TOKENS] = {NAN};
     enum { NO_SCORES, SHORT_SCORES, NAN_SCORE, BAD_BYTE, SHORT_KINDS, N_CASES };
 
     for (int i = 0; i < N_CASES; i++) {

@@ -1,8 +1,8 @@
 /* avx512/linear_tile.h - quantised linear kernels: one template over the weight type
  *
- * Everything here is inlined into one short function a weight type, with the type, the number of
- * rows and the number of panels of a tile as constants, so that accumulators stay in registers and
- * what a type does not have costs nothing. A 512-bit vector holds one value of 16 outputs. */
+ * Everything here is inlined into one short function a weight type, with the type and the number of
+ * rows of a tile as constants, so that accumulators stay in registers and what a type does not have
+ * costs nothing. A 512-bit vector holds one value of 16 outputs. */
 #ifndef KERNELS_AVX512_LINEAR_TILE_H
 #define KERNELS_AVX512_LINEAR_TILE_H
 
@@ -263,40 +263,31 @@ ALWAYS_INLINE __m512 add_group(const enum weight_type type, const struct tile_gr
     return acc;
 }
 
-/* n_rows rows from first_row times n_panels panels; n_rows * n_panels at most TILE_ROWS. */
+/* n_rows rows, at most TILE_ROWS, from first_row, times one panel. */
 ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_args *args,
-                               int32_t first_panel, const int32_t n_panels, int32_t first_row,
-                               const int32_t n_rows)
+                               int32_t panel_index, int32_t first_row, const int32_t n_rows)
 {
-    const size_t stride = panel_bytes(type, args->k);
-    const uint8_t *panels = args->panels + (size_t)first_panel * stride;
+    const uint8_t *panel = args->panels + (size_t)panel_index * panel_bytes(type, args->k);
     const int32_t n_groups = args->k / GROUP_ITEMS;
+    const size_t stride = (size_t)n_groups, first = (size_t)first_row * stride;
+    float *out = args->out + first_row * args->ld_out + (int64_t)PANEL_OUTPUTS * panel_index;
     __m512 acc[TILE_ROWS];
 
 #pragma GCC unroll 12
-    for (int32_t i = 0; i < n_panels * n_rows; i++)
-        acc[i] = _mm512_setzero_ps();
+    for (int32_t t = 0; t < n_rows; t++)
+        acc[t] = _mm512_setzero_ps();
 
     for (int32_t g = 0; g < n_groups; g++) {
-#pragma GCC unroll 4
-        for (int32_t p = 0; p < n_panels; p++) {
-            struct tile_group w;
+        struct tile_group w;
 
-            load_group(type, panels + (size_t)p * stride, g, &w);
-#pragma GCC unroll 12
-            for (int32_t t = 0; t < n_rows; t++)
-                acc[p * n_rows + t] = add_group(
-                    type, &w, &args->x, (size_t)(first_row + t) * (size_t)n_groups + (size_t)g,
-                    acc[p * n_rows + t]);
-        }
-    }
-#pragma GCC unroll 4
-    for (int32_t p = 0; p < n_panels; p++)
+        load_group(type, panel, g, &w);
 #pragma GCC unroll 12
         for (int32_t t = 0; t < n_rows; t++)
-            _mm512_storeu_ps(args->out + (first_row + t) * args->ld_out +
-                                 (int64_t)PANEL_OUTPUTS * (first_panel + p),
-                             acc[p * n_rows + t]);
+            acc[t] = add_group(type, &w, &args->x, first + (size_t)t * stride + (size_t)g, acc[t]);
+    }
+#pragma GCC unroll 12
+    for (int32_t t = 0; t < n_rows; t++)
+        _mm512_storeu_ps(out + t * args->ld_out, acc[t]);
 }
 
 /* One panel, the rows shared out evenly among tiles: the weights stay in the first-level cache. */
@@ -310,55 +301,53 @@ ALWAYS_INLINE void linear_panel(const enum weight_type type, const struct linear
 
         switch (n) {
         case 1:
-            linear_tile(type, args, panel, 1, row, 1);
+            linear_tile(type, args, panel, row, 1);
             break;
         case 2:
-            linear_tile(type, args, panel, 1, row, 2);
+            linear_tile(type, args, panel, row, 2);
             break;
         case 3:
-            linear_tile(type, args, panel, 1, row, 3);
+            linear_tile(type, args, panel, row, 3);
             break;
         case 4:
-            linear_tile(type, args, panel, 1, row, 4);
+            linear_tile(type, args, panel, row, 4);
             break;
         case 5:
-            linear_tile(type, args, panel, 1, row, 5);
+            linear_tile(type, args, panel, row, 5);
             break;
         case 6:
-            linear_tile(type, args, panel, 1, row, 6);
+            linear_tile(type, args, panel, row, 6);
             break;
         case 7:
-            linear_tile(type, args, panel, 1, row, 7);
+            linear_tile(type, args, panel, row, 7);
             break;
         case 8:
-            linear_tile(type, args, panel, 1, row, 8);
+            linear_tile(type, args, panel, row, 8);
             break;
         case 9:
-            linear_tile(type, args, panel, 1, row, 9);
+            linear_tile(type, args, panel, row, 9);
             break;
         case 10:
-            linear_tile(type, args, panel, 1, row, 10);
+            linear_tile(type, args, panel, row, 10);
             break;
         case 11:
-            linear_tile(type, args, panel, 1, row, 11);
+            linear_tile(type, args, panel, row, 11);
             break;
         default:
-            linear_tile(type, args, panel, 1, row, 12);
+            linear_tile(type, args, panel, row, 12);
             break;
         }
         row += n;
     }
 }
 
+/* One panel after the other also for a single row: one ascending stream of weights is what the
+ * hardware prefetchers follow best (several panels side by side read at two thirds of the speed).
+ */
 ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct linear_args *args)
 {
-    int32_t panel = 0;
-
-    if (args->n_rows == 1)
-        for (; panel + 4 <= args->n_panels; panel += 4)
-            linear_tile(type, args, panel, 4, 0, 1);
-    for (; panel < args->n_panels; panel++)
-        linear_panel(type, args, panel);
+    for (int32_t p = 0; p < args->n_panels; p++)
+        linear_panel(type, args, p);
 }
 
 #endif

@@ -14,7 +14,7 @@
 /* Below EXP_MIN the result is 0 (it would be subnormal, or the last normal numbers), above EXP_MAX
  * it is infinity. */
 #define EXP_MIN (-87.33f)
-#define EXP_MAX 88.722839f
+#define EXP_MAX 0x1.62e42ep+6f
 #define EXP_ROUND 12582912.0f /* 1.5 * 2^23: adding it rounds to an integer in the low bits */
 #define EXP_BY_LN2 0x1.715476p+0f
 #define EXP_LN2_HIGH 0x1.62e430p-1f

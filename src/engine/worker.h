@@ -1,0 +1,39 @@
+/* engine/worker.h - every rank's part of a step: plan in, result out
+ *
+ * A worker owns the slots, the KV bytes and the step memory of one shard group on one rank, sized
+ * from the limits at create. The same code serves one process, a rank under mpirun, and a replay.
+ * It runs in one thread, which opens OpenMP regions of n_threads. */
+#ifndef ENGINE_WORKER_H
+#define ENGINE_WORKER_H
+
+#include "kv/store.h"
+#include "model/forward.h"
+#include "step/result.h"
+
+#include <stdatomic.h>
+
+struct worker;
+
+struct worker_options {
+    const struct model *model; /* borrowed, as are the next two */
+    const struct kernels *kernels;
+    const _Atomic int *interrupt; /* not 0: leave the step as soon as possible; or NULL */
+    int32_t n_threads;
+    struct step_limits limits;
+    enum kv_dtype kv_dtype;
+};
+
+enum shoal_status worker_create(struct worker **out, const struct worker_options *options,
+                                struct shoal_error *err);
+void worker_destroy(struct worker *w); /* NULL is fine */
+
+/* Run one plan. *result is the worker's, until the next step. SHOAL_E_MISMATCH when the plan does
+ * not fit what this worker knows; SHOAL_E_INTERRUPTED when `interrupt` was set, after which the
+ * worker's state is of no more use. */
+enum shoal_status worker_step(struct worker *w, const struct step_plan *plan,
+                              const struct step_result **result, struct shoal_error *err);
+
+/* For a debugger: print the batch of the step under way, a line a sequence, to stderr. */
+void worker_dump(const struct worker *w);
+
+#endif

@@ -1,0 +1,28 @@
+/* Types with blocks of 32. */
+#include "kernels/avx2/linear_types.h"
+#include "kernels/avx2/linear_tile.h"
+
+void linear_q8_0__avx2(const struct linear_args *args)
+{
+    linear_quantized(WEIGHT_Q8_0, args);
+}
+
+void linear_q4_0__avx2(const struct linear_args *args)
+{
+    linear_quantized(WEIGHT_Q4_0, args);
+}
+
+void linear_q4_1__avx2(const struct linear_args *args)
+{
+    linear_quantized(WEIGHT_Q4_1, args);
+}
+
+void linear_q5_0__avx2(const struct linear_args *args)
+{
+    linear_quantized(WEIGHT_Q5_0, args);
+}
+
+void linear_q5_1__avx2(const struct linear_args *args)
+{
+    linear_quantized(WEIGHT_Q5_1, args);
+}
