@@ -18,7 +18,7 @@ static struct place place_of(const char *name, size_t i, const char *field)
 {
     struct place p;
 
-    snprintf(p.name, sizeof p.name, "%s[%zu]%s%s", name, i, *field ? "." : "", field);
+    snprintf(p.name, sizeof p.name, "%.60s[%zu]%s%s", name, i, *field ? "." : "", field);
     return p;
 }
 

@@ -370,6 +370,7 @@ bool command_line_open(struct command_line *cl, const struct command *command,
         *exit_code = command_line_refuse(cl, "%s", err.text);
     } else if (cl->fields.help) {
         struct text help = {0};
+        cl->fields.help = false; /* what is printed as defaults is what the fields hold */
         help_print(command, cl->tables, cl->n_tables, &help);
         if (help.bytes && comm_env_rank() == 0)
             fputs(help.bytes, stdout);

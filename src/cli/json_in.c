@@ -97,8 +97,8 @@ enum shoal_status json_read_text(const char *name, const json_t *value, const ch
 enum shoal_status json_read_word(const char *name, const json_t *value, const char **out,
                                  struct shoal_error *err)
 {
-    const char *text;
-    size_t n;
+    const char *text = NULL;
+    size_t n = 0;
     const enum shoal_status status = json_read_text(name, value, &text, &n, err);
 
     if (status)
@@ -124,7 +124,7 @@ enum shoal_status json_read_ids(const char *name, const json_t *value, int32_t *
         return shoal_fail_memory(err, name, n_items * sizeof *ids);
     for (size_t i = 0; i < n_items; i++) {
         char item[96];
-        int64_t id;
+        int64_t id = 0;
 
         snprintf(item, sizeof item, "%s[%zu]", name, i);
         const enum shoal_status status =

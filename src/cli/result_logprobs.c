@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MAX_PIECE = 512 };
+enum { MAX_PIECE = 512, MAX_TOP = 24 };
 
 /* The bytes of a token; a longer one is cut. */
 struct piece {
@@ -42,23 +42,41 @@ static int64_t n_characters(const struct piece *p)
     return n;
 }
 
-/* {"token": logprob, ...} of the best ones, and of the token itself where it is not among them. */
+/* The entries of a token; NULL when it has none. */
+static const struct shoal_logprob *entries_of(const struct job_choice *c, size_t i)
+{
+    return c->tokens[i].n_entries > 0 ? c->entries + c->tokens[i].first_entry : NULL;
+}
+
+static bool is_listed(const struct piece pieces[], int32_t n, const struct piece *p)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (pieces[i].n == p->n && memcmp(pieces[i].bytes, p->bytes, p->n) == 0)
+            return true;
+    return false;
+}
+
+/* {"token": logprob, ...} of the best ones, then the token itself where it is not among them. Two
+ * tokens of one spelling are one key, the better one's. */
 static void put_top(const struct result_context *context, const struct shoal_logprob entries[],
                     int32_t n, struct text *out)
 {
-    bool is_among = false;
-    struct piece p;
+    struct piece pieces[MAX_TOP];
+    int32_t n_pieces = 0;
 
-    for (int32_t i = 1; i < n; i++)
-        is_among = is_among || entries[i].token == entries[0].token;
     text_add_str(out, "{");
-    for (int32_t i = is_among ? 1 : 0; i < n; i++) {
-        if (i > (is_among ? 1 : 0))
+    for (int32_t i = 1; i <= n && n_pieces < MAX_TOP; i++) {
+        const struct shoal_logprob *entry = &entries[i % n];
+        struct piece *p = &pieces[n_pieces];
+
+        get_piece(context, entry->token, p);
+        if (is_listed(pieces, n_pieces, p))
+            continue;
+        if (n_pieces++ > 0)
             text_add_str(out, ",");
-        get_piece(context, entries[i].token, &p);
-        put_piece(&p, out);
+        put_piece(p, out);
         text_add_str(out, ":");
-        json_put_float(out, (double)entries[i].logprob);
+        json_put_float(out, (double)entry->logprob);
     }
     text_add_str(out, "}");
 }
@@ -80,7 +98,7 @@ void result_completion_logprobs(const struct result_context *context, const stru
         if (i > 0)
             text_add_str(out, ",");
         if (c->tokens[i].n_entries > 0)
-            json_put_float(out, (double)c->entries[c->tokens[i].first_entry].logprob);
+            json_put_float(out, (double)entries_of(c, i)->logprob);
         else
             text_add_str(out, "null");
     }
@@ -95,7 +113,7 @@ void result_completion_logprobs(const struct result_context *context, const stru
     for (size_t i = 0; i < c->n_tokens; i++) {
         if (i > 0)
             text_add_str(out, ",");
-        put_top(context, c->entries + c->tokens[i].first_entry, c->tokens[i].n_entries, out);
+        put_top(context, entries_of(c, i), c->tokens[i].n_entries, out);
     }
     text_add_str(out, "]}");
 }
@@ -124,7 +142,7 @@ void result_chat_logprobs(const struct result_context *context, const struct job
 
     text_add_str(out, "{\"content\":[");
     for (size_t i = 0; i < c->n_tokens; i++) {
-        const struct shoal_logprob *entries = c->entries + c->tokens[i].first_entry;
+        const struct shoal_logprob *entries = entries_of(c, i);
         const int32_t n = c->tokens[i].n_entries;
 
         if (n == 0)

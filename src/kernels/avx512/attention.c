@@ -74,18 +74,18 @@ ALWAYS_INLINE size_t element_bytes(const enum kv_dtype dtype)
     return dtype == KV_F32 ? 4 : dtype == KV_Q8_0 ? 1 : 2;
 }
 
-/* Scores of n_rows rows and n_vectors * 16 tokens, n_ahead vectors at a time. q: n_rows rows,
- * n_part floats apart. */
-ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors, const float *q, float *out,
-                               const enum kv_dtype dtype, const bool is_pair, const int n_rows,
-                               const int n_ahead)
+/* Scores of n_rows rows and the vectors of tokens from `first` on, n_ahead at a time. q: n_rows
+ * rows, n_part floats apart. */
+ALWAYS_INLINE void scores_tile(const struct span *s, int32_t first, int32_t n_vectors,
+                               const float *q, float *out, const enum kv_dtype dtype,
+                               const bool is_pair, const int n_rows, const int n_ahead)
 {
     const size_t w = is_pair ? 8 : 16, step = w * element_bytes(dtype);
     const size_t ld_q = (size_t)s->n_part;
     const int32_t group = dtype == KV_Q8_0 ? 32 : 16;
     const __m512 scale = _mm512_set1_ps(s->scale);
 
-    for (int32_t v = 0; v < n_vectors; v += n_ahead) {
+    for (int32_t v = first; v < n_vectors; v += n_ahead) {
         const uint8_t *low[8], *high[8], *low_scale[8], *high_scale[8];
         __m512 acc[24], k_scale[8];
 
@@ -106,7 +106,6 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors, const fl
                 low_scale[u] += 2 * w;
                 high_scale[u] += 2 * w;
             }
-#pragma GCC unroll 2
             for (int32_t d = d0; d < d0 + group; d++) {
                 __m512 k[8];
 #pragma GCC unroll 8
@@ -134,46 +133,67 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors, const fl
     }
 }
 
-/* As many vectors ahead as registers allow: sums of one vector wait for each other. */
+/* Of n vectors, those to run n_ahead at a time; the rest then fits in half of that. */
+static int32_t whole(int32_t n, int32_t n_ahead)
+{
+    return n % n_ahead > n_ahead / 2 ? n + n_ahead - n % n_ahead : n - n % n_ahead;
+}
+
+/* With few rows more vectors run side by side: a sum waits for its last step, and memory is read in
+ * more places at a time. */
+ALWAYS_INLINE void scores_ahead(const struct span *s, int32_t n_vectors, const float *q, float *out,
+                                const enum kv_dtype dtype, const bool is_pair, const int n_rows)
+{
+    const int n_ahead = n_rows == 1 ? 8 : 4;
+    const int32_t n_whole = whole(n_vectors, n_ahead);
+
+    if (n_rows > 6 || is_pair) {
+        scores_tile(s, 0, n_vectors, q, out, dtype, is_pair, n_rows, 2);
+        return;
+    }
+    scores_tile(s, 0, n_whole, q, out, dtype, is_pair, n_rows, n_ahead);
+    scores_tile(s, n_whole, n_vectors, q, out, dtype, is_pair, n_rows, n_ahead / 2);
+}
+
 ALWAYS_INLINE void scores_rows(const struct span *s, int32_t n_vectors, const float *q, float *out,
                                int n_rows, const enum kv_dtype dtype, const bool is_pair)
 {
     switch (n_rows) {
     case 1:
-        scores_tile(s, n_vectors, q, out, dtype, is_pair, 1, 8);
+        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 1);
         break;
     case 2:
-        scores_tile(s, n_vectors, q, out, dtype, is_pair, 2, 4);
+        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 2);
         break;
     case 3:
-        scores_tile(s, n_vectors, q, out, dtype, is_pair, 3, 4);
+        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 3);
         break;
     case 4:
-        scores_tile(s, n_vectors, q, out, dtype, is_pair, 4, 4);
+        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 4);
         break;
     case 5:
-        scores_tile(s, n_vectors, q, out, dtype, is_pair, 5, 4);
+        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 5);
         break;
     case 6:
-        scores_tile(s, n_vectors, q, out, dtype, is_pair, 6, 4);
+        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 6);
         break;
     case 7:
-        scores_tile(s, n_vectors, q, out, dtype, is_pair, 7, 2);
+        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 7);
         break;
     case 8:
-        scores_tile(s, n_vectors, q, out, dtype, is_pair, 8, 2);
+        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 8);
         break;
     case 9:
-        scores_tile(s, n_vectors, q, out, dtype, is_pair, 9, 2);
+        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 9);
         break;
     case 10:
-        scores_tile(s, n_vectors, q, out, dtype, is_pair, 10, 2);
+        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 10);
         break;
     case 11:
-        scores_tile(s, n_vectors, q, out, dtype, is_pair, 11, 2);
+        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 11);
         break;
     default:
-        scores_tile(s, n_vectors, q, out, dtype, is_pair, 12, 2);
+        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 12);
         break;
     }
 }

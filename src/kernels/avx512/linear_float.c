@@ -1,5 +1,5 @@
-/* Float weights: outputs across lanes, depth ascending, one fused multiply-add a term. Tiles hold
- * enough independent sums (rows or panels) to hide the latency of each. */
+/* Float weights: outputs across lanes, depth ascending, one fused multiply-add a term. The rows of
+ * a tile are independent sums that hide each other's latency; a single row is bound by memory. */
 #include "kernels/avx512/linear_types.h"
 #include "kernels/panel.h"
 
@@ -7,7 +7,7 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-enum { TILE_ROWS = 12, TILE_PANELS = 8 };
+enum { TILE_ROWS = 12 };
 
 /* 16 outputs at depth k. */
 ALWAYS_INLINE __m512 load_weights(const enum weight_type type, const uint8_t *panel, int32_t k)
@@ -21,64 +21,83 @@ ALWAYS_INLINE __m512 load_weights(const enum weight_type type, const uint8_t *pa
 }
 
 ALWAYS_INLINE void float_tile(const enum weight_type type, const struct linear_args *args,
-                              int32_t first_panel, const int32_t n_panels, int32_t first_row,
-                              const int32_t n_rows)
+                              int32_t panel_index, int32_t first_row, const int32_t n_rows)
 {
-    const size_t stride = panel_bytes(type, args->k), k_end = (size_t)args->k;
-    const uint8_t *panels = args->panels + (size_t)first_panel * stride;
-    const float *x = args->xf + (size_t)first_row * k_end;
+    const uint8_t *panel = args->panels + (size_t)panel_index * panel_bytes(type, args->k);
+    const size_t stride = (size_t)args->k;
+    const float *x = args->xf + (size_t)first_row * stride;
+    float *out = args->out + first_row * args->ld_out + (int64_t)PANEL_OUTPUTS * panel_index;
     __m512 acc[TILE_ROWS];
 
 #pragma GCC unroll 12
-    for (int32_t i = 0; i < n_panels * n_rows; i++)
-        acc[i] = _mm512_setzero_ps();
+    for (int32_t t = 0; t < n_rows; t++)
+        acc[t] = _mm512_setzero_ps();
 
     for (int32_t k = 0; k < args->k; k++) {
-#pragma GCC unroll 8
-        for (int32_t p = 0; p < n_panels; p++) {
-            const __m512 w = load_weights(type, panels + (size_t)p * stride, k);
-#pragma GCC unroll 12
-            for (int32_t t = 0; t < n_rows; t++)
-                acc[p * n_rows + t] = _mm512_fmadd_ps(
-                    w, _mm512_set1_ps(x[(size_t)t * k_end + (size_t)k]), acc[p * n_rows + t]);
-        }
-    }
-#pragma GCC unroll 8
-    for (int32_t p = 0; p < n_panels; p++)
+        const __m512 w = load_weights(type, panel, k);
 #pragma GCC unroll 12
         for (int32_t t = 0; t < n_rows; t++)
-            _mm512_storeu_ps(args->out + (first_row + t) * args->ld_out +
-                                 (int64_t)PANEL_OUTPUTS * (first_panel + p),
-                             acc[p * n_rows + t]);
+            acc[t] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[(size_t)t * stride + (size_t)k]), acc[t]);
+    }
+#pragma GCC unroll 12
+    for (int32_t t = 0; t < n_rows; t++)
+        _mm512_storeu_ps(out + t * args->ld_out, acc[t]);
 }
 
 ALWAYS_INLINE void float_panel(const enum weight_type type, const struct linear_args *args,
                                int32_t panel)
 {
-    int32_t row = 0;
+    const int32_t n_tiles = (args->n_rows + TILE_ROWS - 1) / TILE_ROWS;
 
-    for (; row + 12 <= args->n_rows; row += 12)
-        float_tile(type, args, panel, 1, row, 12);
-    for (; row + 6 <= args->n_rows; row += 6)
-        float_tile(type, args, panel, 1, row, 6);
-    for (; row + 3 <= args->n_rows; row += 3)
-        float_tile(type, args, panel, 1, row, 3);
-    for (; row < args->n_rows; row++)
-        float_tile(type, args, panel, 1, row, 1);
+    for (int32_t i = 0, row = 0; i < n_tiles; i++) {
+        const int32_t n = (args->n_rows - row) / (n_tiles - i);
+
+        switch (n) {
+        case 1:
+            float_tile(type, args, panel, row, 1);
+            break;
+        case 2:
+            float_tile(type, args, panel, row, 2);
+            break;
+        case 3:
+            float_tile(type, args, panel, row, 3);
+            break;
+        case 4:
+            float_tile(type, args, panel, row, 4);
+            break;
+        case 5:
+            float_tile(type, args, panel, row, 5);
+            break;
+        case 6:
+            float_tile(type, args, panel, row, 6);
+            break;
+        case 7:
+            float_tile(type, args, panel, row, 7);
+            break;
+        case 8:
+            float_tile(type, args, panel, row, 8);
+            break;
+        case 9:
+            float_tile(type, args, panel, row, 9);
+            break;
+        case 10:
+            float_tile(type, args, panel, row, 10);
+            break;
+        case 11:
+            float_tile(type, args, panel, row, 11);
+            break;
+        default:
+            float_tile(type, args, panel, row, 12);
+            break;
+        }
+        row += n;
+    }
 }
 
 ALWAYS_INLINE void linear_float(const enum weight_type type, const struct linear_args *args)
 {
-    int32_t panel = 0;
-
-    for (; args->n_rows <= 2 && panel + 4 <= args->n_panels; panel += 4) {
-        if (args->n_rows == 1)
-            float_tile(type, args, panel, 4, 0, 1);
-        else
-            float_tile(type, args, panel, 4, 0, 2);
-    }
-    for (; panel < args->n_panels; panel++)
-        float_panel(type, args, panel);
+    for (int32_t p = 0; p < args->n_panels; p++)
+        float_panel(type, args, p);
 }
 
 void linear_f32__avx512(const struct linear_args *args)

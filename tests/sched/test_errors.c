@@ -1,0 +1,2 @@
+#include "sched/sched.h"
+#include "support/suite.h"
