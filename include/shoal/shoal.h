@@ -26,8 +26,6 @@
 extern "C" {
 #endif
 
-#define SHOAL_API __attribute__((visibility("default")))
-
 struct shoal_engine;
 
 /* How an engine is set up; the names are those of the command line (`shoal run --help` tells more).

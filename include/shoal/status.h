@@ -10,6 +10,8 @@
 extern "C" {
 #endif
 
+#define SHOAL_API __attribute__((visibility("default")))
+
 enum shoal_status {
     SHOAL_OK = 0,
     SHOAL_E_NO_MEMORY = -1,   /* an allocation failed */
@@ -30,7 +32,7 @@ struct shoal_error {
 };
 
 /* The name of a status in lower case words ("out of memory"), for messages. Never NULL. */
-const char *shoal_status_name(enum shoal_status status);
+SHOAL_API const char *shoal_status_name(enum shoal_status status);
 
 #ifdef __cplusplus
 }

@@ -18,8 +18,11 @@ struct entry {
 
 static const struct entry commands[] = {
     {"run", cli_run, "answer requests: from --prompt, a text file or an OpenAI batch file"},
+    {"bench", cli_bench, "grid, throughput, latency"},
+    {"replay", cli_replay, "run a recorded step log again and compare every step"},
     {"inspect", cli_inspect, "what a model file holds, and the memory it will need"},
     {"tokenize", cli_tokenize, "text to token ids and back"},
+    {"perplexity", cli_perplexity, "quality: perplexity, and divergence from float32"},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

@@ -44,10 +44,6 @@ static enum shoal_status open_model(struct local_model *m, const struct gguf *gg
 
     if (status != SHOAL_OK)
         return status;
-    if (o->max_positions > m->model->hp.n_ctx)
-        return shoal_fail(err, SHOAL_E_LIMIT,
-                          "%s: %d tokens are longer than the model's context of %d", o->name,
-                          o->max_positions, m->model->hp.n_ctx);
     return o->wants_tokenizer ? tokenizer_create(&m->tokenizer, gguf, err) : SHOAL_OK;
 }
 

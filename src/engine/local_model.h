@@ -18,7 +18,7 @@ struct local_model {
 struct local_model_options {
     const char *name; /* as --model takes it */
     enum model_weights weights;
-    int32_t max_positions; /* longest sequence; 0: the context. More is refused */
+    int32_t max_positions; /* longest sequence; 0 or more than the context: that */
     int32_t n_threads;     /* to pack with */
     bool wants_tokenizer;
 };

@@ -45,6 +45,10 @@ static enum shoal_status scorer_open(struct scorer *s, const struct perplexity_o
     if (status != SHOAL_OK)
         return status;
     const struct model_hparams *hp = &s->local.model->hp;
+    if (o->n_ctx > hp->n_ctx)
+        return shoal_fail(err, SHOAL_E_INVALID,
+                          "windows of %d tokens are longer than the model's context of %d",
+                          o->n_ctx, hp->n_ctx);
     const int32_t block_size = o->engine->block_size;
     const struct step_limits limits = {.max_seqs = 1,
                                        .max_tokens = o->n_ctx < MAX_CHUNK ? o->n_ctx : MAX_CHUNK,

@@ -149,11 +149,10 @@ static enum shoal_status open_group(struct replay *r, struct group *g, struct sh
 }
 
 /* Puts the group and the step before the sentence in err. */
-static enum shoal_status at_step(const struct replay *r, int32_t group, uint64_t step,
-                                 struct shoal_error *err)
+static void at_step(const struct replay *r, int32_t group, uint64_t step, struct shoal_error *err)
 {
-    return shoal_error_prefix(err, "step log %s: shard group %d, step %" PRIu64, r->options->path,
-                              group, step);
+    shoal_error_prefix(err, "step log %s: shard group %d, step %" PRIu64, r->options->path, group,
+                       step);
 }
 
 static enum shoal_status run_plan(struct replay *r, const struct step_plan *plan,
@@ -170,8 +169,10 @@ static enum shoal_status run_plan(struct replay *r, const struct step_plan *plan
         status = shoal_fail(err, SHOAL_E_FORMAT, "it begins before the last step has a result");
     else
         status = worker_step(g->worker, plan, &g->result, err);
-    if (status)
-        return at_step(r, plan->group, plan->step, err);
+    if (status) {
+        at_step(r, plan->group, plan->step, err);
+        return status;
+    }
 
     g->has_hashes = plan->wants_hashes;
     for (int32_t i = 0; i < plan->n_new; i++)
@@ -258,14 +259,16 @@ static enum shoal_status compare(struct replay *r, const struct step_result *log
 
     if (!now || now->step != log->step || now->n_seqs != log->n_seqs) {
         shoal_fail(err, SHOAL_E_FORMAT, "a result without its plan");
-        return at_step(r, log->group, log->step, err);
+        at_step(r, log->group, log->step, err);
+        return SHOAL_E_FORMAT;
     }
     for (int32_t i = 0; i < log->n_seqs; i++) {
         if (!differs(g, log, i, text, sizeof text))
             continue;
         shoal_fail(err, SHOAL_E_MISMATCH, "%s: %s%s", name_of(r, g->seq_request[i], name), text,
                    is_f32 ? " (--weights f32 is exact on one family of processors only)" : "");
-        return at_step(r, log->group, log->step, err);
+        at_step(r, log->group, log->step, err);
+        return SHOAL_E_MISMATCH;
     }
     g->result = NULL;
     r->counts->n_steps++;

@@ -19,6 +19,21 @@ static int32_t thread_index(void)
 #endif
 }
 
+/* OpenMP may give a region fewer threads than were asked for (OMP_THREAD_LIMIT): share the work out
+ * among those that came. */
+static void meet_team(struct model_run *r)
+{
+#ifdef _OPENMP
+#pragma omp single
+    if (omp_get_num_threads() != r->n_threads) {
+        r->n_threads = omp_get_num_threads();
+        team_init(&r->team, r->n_threads);
+    }
+#else
+    (void)r;
+#endif
+}
+
 /* Where the buffers lie in the run's one allocation: each aligned to 64 bytes. */
 struct layout {
     uint8_t *base; /* NULL while only measuring */
@@ -97,6 +112,7 @@ enum shoal_status model_run_create(struct model_run **out, const struct model_ru
     r->kernels = options->kernels;
     r->interrupt = options->interrupt;
     r->n_threads = options->n_threads;
+    team_init(&r->team, options->n_threads);
     r->n_bytes = model_run_bytes(options);
     r->memory = mem_map(r->n_bytes);
     if (!r->memory) {
@@ -236,24 +252,24 @@ static void attention_block(struct model_run *r, int32_t t, struct team_rows own
 
     for (int64_t row = own.begin; row < own.end; row++)
         norm_row(r, (int32_t)row, (int32_t)row, l->attn_norm, qkv_quantized, il);
-#pragma omp barrier
+    team_barrier(&r->team);
     apply_linear(r, t, qkv, 3, n_rows);
-#pragma omp barrier
+    team_barrier(&r->team);
     /* Set and read with barriers between, so that all threads leave after the same layer. */
     if (t == 0 && r->interrupt && atomic_load(r->interrupt))
         r->is_interrupted = true;
     for (int64_t row = own.begin; row < own.end; row++)
         store_row(r, batch, kv, (int32_t)row, il);
-#pragma omp barrier
+    team_barrier(&r->team);
     attend(r, t, batch, kv, il);
-#pragma omp barrier
+    team_barrier(&r->team);
     for (int64_t row = own.begin; row < own.end; row++) {
         attend_merge_row(r, t, (int32_t)row);
         ready_input(r, (int32_t)row, (int32_t)row, n_q, out_quantized, il);
     }
-#pragma omp barrier
+    team_barrier(&r->team);
     apply_linear(r, t, out, 1, n_rows);
-#pragma omp barrier
+    team_barrier(&r->team);
     for (int64_t row = own.begin; row < own.end; row++)
         r->kernels->rows.add(r->x + row * hp->n_embd, r->branch + row * pad16(hp->n_embd),
                              hp->n_embd);
@@ -274,17 +290,17 @@ static void feed_forward_block(struct model_run *r, int32_t t, struct team_rows 
         return;
     for (int64_t row = own.begin; row < own.end; row++)
         norm_row(r, (int32_t)row, (int32_t)row, l->ffn_norm, in_quantized, il);
-#pragma omp barrier
+    team_barrier(&r->team);
     apply_linear(r, t, gate_up, 2, n_rows);
-#pragma omp barrier
+    team_barrier(&r->team);
     for (int64_t row = own.begin; row < own.end; row++) {
         r->kernels->rows.silu_mul(r->gate + row * pad16(hp->n_ff), r->up + row * pad16(hp->n_ff),
                                   hp->n_ff, r->in + row * hp->n_ff);
         ready_input(r, (int32_t)row, (int32_t)row, hp->n_ff, down_quantized, il);
     }
-#pragma omp barrier
+    team_barrier(&r->team);
     apply_linear(r, t, down, 1, n_rows);
-#pragma omp barrier
+    team_barrier(&r->team);
     for (int64_t row = own.begin; row < own.end; row++)
         r->kernels->rows.add(r->x + row * hp->n_embd, r->branch + row * pad16(hp->n_embd),
                              hp->n_embd);
@@ -319,7 +335,10 @@ bool model_forward(struct model_run *r, const struct step_batch *batch, struct k
     attend_plan(r, batch);
     r->is_interrupted = false;
 #pragma omp parallel num_threads(r->n_threads)
-    forward_thread(r, thread_index(), batch, kv);
+    {
+        meet_team(r);
+        forward_thread(r, thread_index(), batch, kv);
+    }
     mem_step_begin(phase);
     return !r->is_interrupted;
 }
@@ -340,7 +359,7 @@ static void logits_thread(struct model_run *r, int32_t t, int32_t n)
     share(n, r->n_threads, t, &begin, &end);
     for (int64_t i = begin; i < end; i++)
         norm_row(r, (int32_t)i, r->logit_rows[i], m->output_norm, quantized, m->hp.n_layer);
-#pragma omp barrier
+    team_barrier(&r->team);
     apply_linear(r, t, job, 1, n);
     mem_step_end();
 }
@@ -353,7 +372,10 @@ void model_logits(struct model_run *r, const int32_t rows[], int32_t n, const fl
     assert(n <= MODEL_LOGIT_ROWS);
     memcpy(r->logit_rows, rows, (size_t)n * sizeof *rows);
 #pragma omp parallel num_threads(r->n_threads)
-    logits_thread(r, thread_index(), n);
+    {
+        meet_team(r);
+        logits_thread(r, thread_index(), n);
+    }
     mem_step_begin(phase);
     *logits = r->logits;
     *ld = pad16(r->model->hp.n_vocab);

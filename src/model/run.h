@@ -3,6 +3,7 @@
 #define MODEL_RUN_H
 
 #include "model/forward.h"
+#include "model/team.h"
 
 /* A piece of attention work: some tokens of a sequence against one KV head. */
 struct attend_task {
@@ -27,6 +28,7 @@ struct model_run {
     const _Atomic int *interrupt; /* or NULL */
     bool is_interrupted;          /* set by thread 0 before a barrier, read by all behind it */
     int32_t n_threads;
+    struct team team;
     int32_t max_rows; /* rows of every buffer: the budget, rounded up to whole panels of 8 */
 
     float *x;                  /* (max_rows, n_embd) the residual stream */

@@ -64,7 +64,7 @@ struct sched_sequence {
 
 /* Why a waiting sequence was not admitted in the last step that looked. */
 enum sched_wait {
-    SCHED_WAIT_NEW,       /* no step has looked at it yet */
+    SCHED_WAIT_NEW,       /* no step has looked since it joined the queue */
     SCHED_WAIT_QUEUE,     /* behind one that cannot be admitted */
     SCHED_WAIT_BUDGET,    /* the step's token budget is used up */
     SCHED_WAIT_SEQS,      /* max-num-seqs run */

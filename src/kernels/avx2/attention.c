@@ -16,7 +16,7 @@ struct span {
     const uint8_t *blocks[SPLIT_BLOCKS]; /* the head's run in each block of the split */
     /* K of the tokens 8 i .. 8 i + 7, and its scales if q8_0. Filled up with repeats of the last
      * vector, since scores run several vectors at a time. */
-    const uint8_t *k[SPLIT_VECTORS], *k_scale[SPLIT_VECTORS];
+    const uint8_t *k[SPLIT_VECTORS + 8], *k_scale[SPLIT_VECTORS + 8];
     size_t w; /* elements of K from dimension to dimension */
     int32_t block_size, head_dim, n_part;
     size_t v_offset, v_stride; /* bytes to the V tile, and from token to token in it */
@@ -44,7 +44,7 @@ static void span_init(struct span *s, const struct attention_args *a, int32_t sp
     for (int32_t i = 0; i < n_blocks; i++)
         s->blocks[i] =
             a->layer + (size_t)a->block_table[first_block + i] * a->block_stride + a->head_offset;
-    for (int32_t i = 0; i < SPLIT_VECTORS; i++) {
+    for (int32_t i = 0; i < SPLIT_VECTORS + 8; i++) {
         const int32_t t = 8 * i < n_keys ? 8 * i : (n_keys - 1) / 8 * 8;
         const size_t slot = (size_t)(t % a->block_size), lane = slot % s->w;
         const uint8_t *tile = s->blocks[t / a->block_size] + (slot - lane) * s->v_stride;
@@ -74,6 +74,18 @@ ALWAYS_INLINE __m256 load_k(const uint8_t *p, __m256 scale, const enum kv_dtype 
     return dtype == KV_Q8_0 ? _mm256_mul_ps(k, scale) : k;
 }
 
+/* The blocks of a sequence lie anywhere, which no hardware prefetcher follows: ask for the V that
+ * the scores at hand will need, and for the next K. What does not fit in the first cache, to the
+ * second.
+ */
+ALWAYS_INLINE void prefetch(const uint8_t *p, const enum kv_dtype dtype)
+{
+    if (dtype == KV_Q8_0)
+        _mm_prefetch((const char *)p, _MM_HINT_T0);
+    else
+        _mm_prefetch((const char *)p, _MM_HINT_T1);
+}
+
 /* Scores of n_rows rows and n_vectors * 8 tokens, n_ahead vectors at a time. q: n_rows rows,
  * n_part floats apart. */
 ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors, const float *q, float *out,
@@ -100,6 +112,13 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors, const fl
                                  ? widen(s->k_scale[v + u] + 2 * s->w * (size_t)(d0 / 32), KV_F16)
                                  : _mm256_setzero_ps();
             for (int32_t d = d0; d < d0 + group; d++) {
+                /* vectors go by two in a tile of 16 tokens */
+                if ((size_t)d * step % 64 == 0)
+#pragma GCC unroll 4
+                    for (int u = 0; u < n_ahead; u += 2) {
+                        prefetch(k[u] + s->v_offset + (size_t)d * step, dtype);
+                        prefetch(s->k[v + n_ahead + u] + (size_t)d * step, dtype);
+                    }
                 /* whichever is fewer stays in registers */
                 if (n_rows <= n_ahead) {
                     __m256 x[TILE_ROWS];

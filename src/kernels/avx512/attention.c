@@ -16,7 +16,7 @@ struct span {
     const uint8_t *blocks[SPLIT_BLOCKS]; /* the head's run in each block of the split */
     /* K of the tokens 16 i .. 16 i + 15; with blocks of 8, lanes 8 to 15 lie at high[i]. Filled up
      * with repeats of the last tile, since scores run several tiles at a time. */
-    const uint8_t *low[SPLIT_VECTORS], *high[SPLIT_VECTORS];
+    const uint8_t *low[SPLIT_VECTORS + 8], *high[SPLIT_VECTORS + 8];
     int32_t block_size, head_dim, n_part;
     size_t v_offset, v_stride; /* bytes to the V tile, and from token to token in it */
     float scale;
@@ -37,7 +37,7 @@ static void span_init(struct span *s, const struct attention_args *a, int32_t sp
     for (int32_t i = 0; i < n_blocks; i++)
         s->blocks[i] =
             a->layer + (size_t)a->block_table[first_block + i] * a->block_stride + a->head_offset;
-    for (int32_t i = 0; i < SPLIT_VECTORS; i++) {
+    for (int32_t i = 0; i < SPLIT_VECTORS + 8; i++) {
         const int32_t t = 16 * i < n_keys ? 16 * i : (n_keys - 1) / 16 * 16;
         const int32_t block = t / a->block_size;
         s->low[i] = s->blocks[block] + (size_t)(t % a->block_size) * s->v_stride;
@@ -74,6 +74,18 @@ ALWAYS_INLINE size_t element_bytes(const enum kv_dtype dtype)
     return dtype == KV_F32 ? 4 : dtype == KV_Q8_0 ? 1 : 2;
 }
 
+/* The blocks of a sequence lie anywhere, which no hardware prefetcher follows: ask for the V that
+ * the scores at hand will need, and for the next K. What does not fit in the first cache, to the
+ * second.
+ */
+ALWAYS_INLINE void prefetch(const uint8_t *p, const enum kv_dtype dtype)
+{
+    if (dtype == KV_Q8_0)
+        _mm_prefetch((const char *)p, _MM_HINT_T0);
+    else
+        _mm_prefetch((const char *)p, _MM_HINT_T1);
+}
+
 /* Scores of n_rows rows and the vectors of tokens from `first` on, n_ahead at a time. q: n_rows
  * rows, n_part floats apart. */
 ALWAYS_INLINE void scores_tile(const struct span *s, int32_t first, int32_t n_vectors,
@@ -108,6 +120,15 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t first, int32_t n_ve
             }
             for (int32_t d = d0; d < d0 + group; d++) {
                 __m512 k[8];
+                if ((size_t)d * step % 64 == 0) {
+#pragma GCC unroll 8
+                    for (int u = 0; u < n_ahead; u++) {
+                        prefetch(low[u] + s->v_offset + (size_t)d * step, dtype);
+                        prefetch(s->low[v + n_ahead + u] + (size_t)d * step, dtype);
+                        if (is_pair)
+                            prefetch(high[u] + s->v_offset + (size_t)d * step, dtype);
+                    }
+                }
 #pragma GCC unroll 8
                 for (int u = 0; u < n_ahead; u++) {
                     k[u] = widen(low[u] + (size_t)d * step, high[u] + (size_t)d * step, dtype,
