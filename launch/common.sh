@@ -34,10 +34,9 @@ count_steps() {
     fi
 }
 
-# build PRESET: configure where that has not been done, and compile what changed. Says what it does
-# when there is something to do; the whole output goes to build/PRESET.log.
-build() {
-    local preset=$1 folder=build/$1 log=build/$1.log began=$SECONDS
+# configure PRESET: starts build/PRESET.log, which gets the whole output.
+configure() {
+    local preset=$1 folder=build/$1 log=build/$1.log
 
     if ! mkdir -p "$folder" 2>/dev/null || ! : 2>/dev/null >"$log"; then
         die "cannot write to $PWD/build: build in a checkout that you own"
@@ -47,14 +46,21 @@ build() {
         ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$folder/CMakeCache.txt"; then
         rm -rf "$folder"
     fi
-    if [ ! -f "$folder/build.ninja" ] || [ CMakePresets.json -nt "$folder/build.ninja" ]; then
-        say "configuring $folder"
-        if ! cmake --preset "$preset" >>"$log" 2>&1; then
-            show_end "$log" 20
-            die "configuring $folder failed; all of its output is in $log"
-        fi
+    [ -f "$folder/build.ninja" ] || say "configuring $folder"
+    if ! cmake --preset "$preset" >>"$log" 2>&1; then
+        show_end "$log" 20
+        die "configuring $folder failed; all of its output is in $log"
     fi
-    if ! cmake --build "$folder" 2>&1 | tee -a "$log" | count_steps "building $folder"; then
+}
+
+# build PRESET TARGET...: configures and compiles what changed; says so when there is something.
+build() {
+    local folder=build/$1 log=build/$1.log began=$SECONDS
+
+    configure "$1"
+    shift
+    if ! cmake --build "$folder" --target "${@:-all}" 2>&1 | tee -a "$log" |
+        count_steps "building $folder"; then
         show_end "$log" 30
         die "building $folder failed; all of its output is in $log"
     fi

@@ -106,8 +106,8 @@ int bench_run(const struct command_line *cl, const struct shoal_options *options
     return code;
 }
 
-static enum shoal_status check_shape(const struct bench *b, const struct bench_shape *s,
-                                     struct shoal_error *err)
+enum shoal_status bench_check_shape(const struct bench *b, const struct bench_shape *s,
+                                    struct shoal_error *err)
 {
     const int64_t n = (int64_t)s->n_prompt + s->n_output;
 
@@ -203,7 +203,7 @@ enum shoal_status bench_batch(struct bench *b, const struct bench_shape *shape,
 {
     const size_t n_ids = (size_t)shape->n_requests * (size_t)shape->n_prompt;
     struct shoal_counts before, after;
-    enum shoal_status status = check_shape(b, shape, err);
+    enum shoal_status status = bench_check_shape(b, shape, err);
     int32_t *ids;
 
     if (status)

@@ -42,7 +42,10 @@ struct bench_times {
     int64_t n_preemptions;
 };
 
-/* SHOAL_E_INVALID when the shape does not fit the model's length. */
+/* SHOAL_E_INVALID when the shape does not fit the longest a request may be. */
+enum shoal_status bench_check_shape(const struct bench *b, const struct bench_shape *shape,
+                                    struct shoal_error *err);
+/* Checks the shape, too. */
 enum shoal_status bench_batch(struct bench *b, const struct bench_shape *shape,
                               struct bench_times *times, struct shoal_error *err);
 /* A small batch, so that pages and caches are as warm as in the middle of a run. */

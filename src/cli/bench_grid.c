@@ -191,9 +191,14 @@ static enum shoal_status run_rows(const struct grid *g, struct bench *b, struct 
 static enum shoal_status run_grid(struct bench *b, void *user, struct shoal_error *err)
 {
     const struct grid *g = user;
-    struct repetitions *all = mem_new(1, sizeof *all);
-    enum shoal_status status;
+    const struct bench_shape longest = {
+        .n_requests = 1, .n_prompt = largest(&g->npp), .n_output = largest(&g->ntg)};
+    enum shoal_status status = bench_check_shape(b, &longest, err);
+    struct repetitions *all;
 
+    if (status)
+        return status;
+    all = mem_new(1, sizeof *all);
     if (!all)
         return shoal_fail_memory(err, "measurements", sizeof *all);
     if (!g->is_json) {

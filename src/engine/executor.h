@@ -23,6 +23,9 @@ struct executor_ops {
      * returns with the result. */
     void (*wait)(struct executor *x, int64_t max_ns);
     void (*close)(struct executor *x);
+    /* Call body with the threads that submit computes with kept at hand. NULL where submit does not
+     * compute. */
+    void (*gather)(struct executor *x, void (*body)(void *user), void *user);
 };
 
 struct executor {

@@ -100,7 +100,7 @@ static void close_rank(struct executor *x)
     mem_free(me);
 }
 
-static const struct executor_ops rank_ops = {submit, poll, NULL, close_rank};
+static const struct executor_ops rank_ops = {submit, poll, NULL, close_rank, NULL};
 
 enum shoal_status executor_rank(struct executor **out, struct comm *comm, int32_t rank,
                                 const struct step_limits *limits, struct shoal_error *err)
@@ -136,10 +136,16 @@ enum shoal_status executor_rank(struct executor **out, struct comm *comm, int32_
     return SHOAL_OK;
 }
 
-/* What a serving rank needs besides its worker. */
+/* What a serving rank needs. */
 struct serving {
+    struct comm *comm;
+    struct worker *worker;
+    const struct step_limits *limits;
+    const _Atomic int *interrupt;
     struct step_plan plan;
     uint8_t *plan_bytes, *result_bytes;
+    enum shoal_status status;
+    struct shoal_error *err;
 };
 
 /* Wait until r is done; false when the rank was interrupted. */
@@ -156,11 +162,12 @@ static bool wait_done(struct comm *comm, struct comm_request *r, size_t *n,
     return true;
 }
 
-static enum shoal_status serve(struct comm *comm, struct worker *worker, struct serving *s,
-                               const struct step_limits *limits, const _Atomic int *interrupt,
-                               struct shoal_error *err)
+static enum shoal_status serve(struct serving *s)
 {
-    const size_t max_bytes = step_plan_max_bytes(limits);
+    struct comm *comm = s->comm;
+    const _Atomic int *interrupt = s->interrupt;
+    struct shoal_error *err = s->err;
+    const size_t max_bytes = step_plan_max_bytes(s->limits);
     struct comm_request receiving, sending;
     int64_t waited_since = clock_ns();
     bool is_sending = false;
@@ -179,7 +186,7 @@ static enum shoal_status serve(struct comm *comm, struct worker *worker, struct 
         if (status != SHOAL_OK || s->plan.is_stop)
             return status;
         const int64_t started = clock_ns();
-        status = worker_step(worker, &s->plan, &result, err);
+        status = worker_step(s->worker, &s->plan, &result, err);
         if (status != SHOAL_OK)
             return status;
         if (is_sending && !wait_done(comm, &sending, NULL, interrupt))
@@ -196,18 +203,32 @@ static enum shoal_status serve(struct comm *comm, struct worker *worker, struct 
     }
 }
 
+static void serve_gathered(void *user)
+{
+    struct serving *s = user;
+
+    s->status = serve(s);
+}
+
 enum shoal_status executor_serve(struct comm *comm, struct worker *worker,
                                  const struct step_limits *limits, const _Atomic int *interrupt,
                                  struct shoal_error *err)
 {
-    struct serving s = {.plan_bytes = mem_new(step_plan_max_bytes(limits), 1),
-                        .result_bytes = mem_new(step_result_max_bytes(limits), 1)};
+    struct serving s = {.comm = comm,
+                        .worker = worker,
+                        .limits = limits,
+                        .interrupt = interrupt,
+                        .plan_bytes = mem_new(step_plan_max_bytes(limits), 1),
+                        .result_bytes = mem_new(step_result_max_bytes(limits), 1),
+                        .err = err};
     enum shoal_status status = step_plan_init(&s.plan, limits, err);
 
     if (status == SHOAL_OK && (!s.plan_bytes || !s.result_bytes))
         status = shoal_fail_memory(err, "message buffers", step_plan_max_bytes(limits));
-    if (status == SHOAL_OK)
-        status = serve(comm, worker, &s, limits, interrupt, err);
+    if (status == SHOAL_OK) {
+        worker_gather(worker, serve_gathered, &s);
+        status = s.status;
+    }
     step_plan_fini(&s.plan);
     mem_free(s.plan_bytes);
     mem_free(s.result_bytes);

@@ -22,7 +22,7 @@ struct thread_executor {
     struct shoal_error error;
 };
 
-static void *thread_main(void *user)
+static void serve(void *user)
 {
     struct thread_executor *me = user;
 
@@ -46,6 +46,11 @@ static void *thread_main(void *user)
         pthread_cond_broadcast(&me->changed);
     }
     pthread_mutex_unlock(&me->lock);
+}
+
+static void *thread_main(void *user)
+{
+    worker_gather(((struct thread_executor *)user)->worker, serve, user);
     return NULL;
 }
 
@@ -113,7 +118,7 @@ static void close_thread(struct executor *x)
     mem_free(me);
 }
 
-static const struct executor_ops thread_ops = {submit, poll, wait_for_result, close_thread};
+static const struct executor_ops thread_ops = {submit, poll, wait_for_result, close_thread, NULL};
 
 enum shoal_status executor_thread(struct executor **out, struct worker *worker,
                                   struct shoal_error *err)

@@ -195,13 +195,18 @@ static enum shoal_status interrupted(struct shoal_engine *e, struct shoal_error 
     return shoal_fail(err, SHOAL_E_INTERRUPTED, "interrupted");
 }
 
-enum shoal_status shoal_run(struct shoal_engine *e, int timeout_ms, struct shoal_error *err)
+/* What shoal_run is called with, for its body inside of the threads' region. */
+struct run_call {
+    struct shoal_engine *e;
+    int64_t until;
+    struct shoal_error *err;
+    enum shoal_status status;
+};
+
+static enum shoal_status run(struct shoal_engine *e, int64_t until, struct shoal_error *err)
 {
-    const int64_t until = timeout_ms < 0 ? INT64_MAX : clock_ns() + (int64_t)timeout_ms * 1000000;
     struct comm_backoff backoff = comm_backoff_begin(e->comm);
 
-    if (e->is_failed)
-        return shoal_fail(err, SHOAL_E_INTERNAL, "the engine has failed and cannot go on");
     for (;;) {
         enum shoal_status status;
         bool progressed;
@@ -218,13 +223,38 @@ enum shoal_status shoal_run(struct shoal_engine *e, int timeout_ms, struct shoal
             engine_end_all(e, SHOAL_FINISH_ERROR, err ? err->text : "a step failed");
             return status;
         }
-        if (progressed)
-            backoff = comm_backoff_begin(e->comm);
         if (events_wait(&e->events) || clock_ns() >= until)
             return SHOAL_OK;
-        if (!progressed)
+        if (progressed)
+            backoff = comm_backoff_begin(e->comm);
+        else
             wait_for_ranks(e, &backoff);
     }
+}
+
+static void run_gathered(void *user)
+{
+    struct run_call *call = user;
+
+    call->status = run(call->e, call->until, call->err);
+}
+
+enum shoal_status shoal_run(struct shoal_engine *e, int timeout_ms, struct shoal_error *err)
+{
+    const int64_t until = timeout_ms < 0 ? INT64_MAX : clock_ns() + (int64_t)timeout_ms * 1000000;
+    struct run_call call = {e, until, err, SHOAL_OK};
+
+    if (!e->sched)
+        return shoal_fail(err, SHOAL_E_INVALID,
+                          "only rank 0 runs requests; others call shoal_serve");
+    if (e->is_failed)
+        return shoal_fail(err, SHOAL_E_INTERNAL, "the engine has failed and cannot go on");
+    struct executor *own = e->lanes[0].executor;
+    if (own->ops->gather && !sched_is_idle(e->sched))
+        own->ops->gather(own, run_gathered, &call);
+    else
+        run_gathered(&call);
+    return call.status;
 }
 
 bool shoal_next_event(struct shoal_engine *e, struct shoal_event *event)

@@ -8,8 +8,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { MAX_CHUNK = 512 };
-
 /* A model that runs one sequence at a time, with a pool that holds one window. */
 struct scorer {
     struct local_model local;
@@ -27,6 +25,14 @@ static void scorer_close(struct scorer *s)
     model_run_destroy(s->run);
     kv_store_fini(&s->kv);
     local_model_close(&s->local);
+}
+
+/* Tokens that are run at once. */
+static int32_t chunk_of(const struct perplexity_options *o)
+{
+    const int32_t budget = o->engine->max_num_batched_tokens;
+
+    return o->n_ctx < budget ? o->n_ctx : budget;
 }
 
 /* On failure *s is still to be closed. */
@@ -51,7 +57,7 @@ static enum shoal_status scorer_open(struct scorer *s, const struct perplexity_o
                           o->n_ctx, hp->n_ctx);
     const int32_t block_size = o->engine->block_size;
     const struct step_limits limits = {.max_seqs = 1,
-                                       .max_tokens = o->n_ctx < MAX_CHUNK ? o->n_ctx : MAX_CHUNK,
+                                       .max_tokens = chunk_of(o),
                                        .max_model_len = o->n_ctx,
                                        .block_size = block_size,
                                        .n_blocks = (o->n_ctx + block_size - 1) / block_size,
@@ -209,15 +215,15 @@ static void score_chunk(struct measurement *m, int32_t first, int32_t n)
 static enum shoal_status run_window(struct measurement *m, int32_t window, struct shoal_error *err)
 {
     const struct tokenizer_special *special = tokenizer_special(m->mine.local.tokenizer);
-    const int32_t n_ctx = m->options->n_ctx;
+    const int32_t n_ctx = m->options->n_ctx, chunk = chunk_of(m->options);
     enum shoal_status status = SHOAL_OK;
 
     for (int32_t i = 0; i < n_ctx; i++)
         m->window[i] = m->tokens.ids[(int64_t)window * n_ctx + i];
     if (special->add_bos && special->bos >= 0)
         m->window[0] = special->bos;
-    for (int32_t first = 0; first < n_ctx && status == SHOAL_OK; first += MAX_CHUNK) {
-        const int32_t n = n_ctx - first < MAX_CHUNK ? n_ctx - first : MAX_CHUNK;
+    for (int32_t first = 0; first < n_ctx && status == SHOAL_OK; first += chunk) {
+        const int32_t n = n_ctx - first < chunk ? n_ctx - first : chunk;
         status = scorer_forward(&m->mine, m->window, first, n, err);
         if (status == SHOAL_OK && m->options->compares)
             status = scorer_forward(&m->f32, m->window, first, n, err);

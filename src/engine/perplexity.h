@@ -12,8 +12,8 @@
 enum { PERPLEXITY_MIN_CTX = 4 };
 
 struct perplexity_options {
-    const struct shoal_options
-        *engine; /* model, weights, kv_cache_dtype, block_size, isa, threads */
+    const struct shoal_options *engine; /* model, weights, kv_cache_dtype, block_size, isa, threads,
+                                         * max_num_batched_tokens; the others mean nothing here */
     const char *text;
     size_t n_text; /* bytes */
     int32_t n_ctx;

@@ -7,10 +7,6 @@
 
 #include <stdio.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 /* A row of hidden states that needs logits, and what for. */
 struct logit_row {
     int32_t row, seq;
@@ -153,6 +149,29 @@ static void choose(struct worker *w, struct sampler *sampler, const struct logit
         sampler_logprobs(sampler, k, logits, token, slot->sampling.n_logprobs, entries);
 }
 
+/* A tile of rows whose logits are there. */
+struct sample_work {
+    struct worker *w;
+    int32_t first, n;
+    const float *logits;
+    int64_t ld;
+    bool wants_hashes;
+    _Atomic int32_t next;
+};
+
+static void sample_thread(void *user, int32_t t, int32_t n_threads)
+{
+    struct sample_work *work = user;
+    int32_t i;
+
+    (void)n_threads;
+    mem_step_begin("sampling");
+    while ((i = atomic_fetch_add(&work->next, 1)) < work->n)
+        choose(work->w, work->w->samplers[t], &work->w->rows[work->first + i],
+               work->logits + i * work->ld, work->wants_hashes);
+    mem_step_end();
+}
+
 /* Logits and sampling, a tile of rows at a time, so that the logits of a whole prompt need not be
  * in memory at once. */
 static void sample_rows(struct worker *w, bool wants_hashes)
@@ -169,19 +188,15 @@ static void sample_rows(struct worker *w, bool wants_hashes)
         for (int32_t i = 0; i < n; i++)
             rows[i] = w->rows[first + i].row;
         model_logits(w->run, rows, n, &logits, &ld);
-#pragma omp parallel for num_threads(w->options.n_threads) schedule(dynamic)
-        for (int32_t i = 0; i < n; i++) {
-#ifdef _OPENMP
-            struct sampler *sampler = w->samplers[omp_get_thread_num()];
-#else
-            struct sampler *sampler = w->samplers[0];
-#endif
-            mem_step_begin("sampling");
-            choose(w, sampler, &w->rows[first + i], logits + i * ld, wants_hashes);
-            mem_step_end();
-        }
-        mem_step_begin(phase);
+        team_run(model_team(w->run), sample_thread,
+                 &(struct sample_work){.w = w,
+                                       .first = first,
+                                       .n = n,
+                                       .logits = logits,
+                                       .ld = ld,
+                                       .wants_hashes = wants_hashes});
     }
+    mem_step_begin(phase);
 }
 
 /* A sequence with a value that is not finite in any of its rows cannot go on. */
@@ -238,6 +253,11 @@ enum shoal_status worker_step(struct worker *w, const struct step_plan *plan,
 out:
     mem_step_end();
     return status;
+}
+
+void worker_gather(struct worker *w, void (*body)(void *user), void *user)
+{
+    team_open(model_team(w->run), body, user);
 }
 
 void worker_dump(const struct worker *w)

@@ -2,7 +2,7 @@
  *
  * A worker owns the slots, the KV bytes and the step memory of one shard group on one rank, sized
  * from the limits at create. The same code serves one process, a rank under mpirun, and a replay.
- * It runs in one thread, which opens OpenMP regions of n_threads. */
+ * It runs in one thread, which brings n_threads OpenMP threads to work. */
 #ifndef ENGINE_WORKER_H
 #define ENGINE_WORKER_H
 
@@ -32,6 +32,9 @@ void worker_destroy(struct worker *w); /* NULL is fine */
  * worker's state is of no more use. */
 enum shoal_status worker_step(struct worker *w, const struct step_plan *plan,
                               const struct step_result **result, struct shoal_error *err);
+
+/* Call body in this thread with the worker's other threads kept at hand for the steps in it. */
+void worker_gather(struct worker *w, void (*body)(void *user), void *user);
 
 /* For a debugger: print the batch of the step under way, a line a sequence, to stderr. */
 void worker_dump(const struct worker *w);

@@ -350,7 +350,7 @@ void panel_pack(enum weight_type type, const void *const rows[PANEL_OUTPUTS], in
             pack_q6_k(rows[o], n, o, out);
             break;
         default:
-            assert(!"not a weight type");
+            assert(false && "not a weight type");
         }
     }
 }

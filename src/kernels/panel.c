@@ -142,7 +142,7 @@ void panel_group_load(enum weight_type type, const void *panel, int32_t group,
         break;
     }
     default:
-        assert(!"a float type has no groups");
+        assert(false && "a float type has no groups");
     }
 }
 

@@ -84,7 +84,7 @@ void apply_linear(const struct model_run *r, int32_t t, const struct linear_job 
 
     for (int32_t j = 0; j < n_jobs; j++)
         n += n_units(r, jobs[j].linear);
-    share(n, r->n_threads, t, &begin, &end);
+    share(n, r->team.n_threads, t, &begin, &end);
 
     int64_t base = 0;
     for (int32_t j = 0; j < n_jobs; j++) {

@@ -126,8 +126,8 @@ void attend_plan(struct model_run *r, const struct step_batch *batch)
         const int32_t n = batch->q_indptr[i + 1] - batch->q_indptr[i];
         const int32_t context = batch->n_computed[i] + n;
         /* Longer than a fair part of what a thread has to do, over this model's tasks? */
-        const bool is_long = n == 1 && r->n_threads > 1 && context > KV_SPLIT_TOKENS &&
-                             (int64_t)context * r->n_threads * TASKS_PER_THREAD >
+        const bool is_long = n == 1 && r->team.n_threads > 1 && context > KV_SPLIT_TOKENS &&
+                             (int64_t)context * r->team.n_threads * TASKS_PER_THREAD >
                                  keys * tasks_per_tile(&r->model->hp);
         if (is_long && add_splits(r, batch, i, &total))
             continue;
@@ -152,7 +152,7 @@ static int32_t first_task(const struct model_run *r, int32_t t)
         const int32_t middle = (low + high) / 2;
         /* by the task's middle, so that the rounding is fair to both sides */
         const int64_t at = (r->tasks[middle].cost + r->tasks[middle + 1].cost) / 2;
-        if (at * r->n_threads < total * t)
+        if (at * r->team.n_threads < total * t)
             low = middle + 1;
         else
             high = middle;
@@ -213,7 +213,7 @@ static void attend_task(struct model_run *r, const struct attend_task *task, flo
 void attend(struct model_run *r, int32_t t, const struct step_batch *batch,
             const struct kv_store *kv, int32_t il)
 {
-    const int32_t end = t + 1 == r->n_threads ? r->n_tasks : first_task(r, t + 1);
+    const int32_t end = t + 1 == r->team.n_threads ? r->n_tasks : first_task(r, t + 1);
 
     for (int32_t i = first_task(r, t); i < end; i++)
         attend_task(r, &r->tasks[i], r->thread_floats + (size_t)t * r->thread_stride, batch, kv,

@@ -6,34 +6,6 @@
 #include <assert.h>
 #include <string.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
-static int32_t thread_index(void)
-{
-#ifdef _OPENMP
-    return omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
-
-/* OpenMP may give a region fewer threads than were asked for (OMP_THREAD_LIMIT): share the work out
- * among those that came. */
-static void meet_team(struct model_run *r)
-{
-#ifdef _OPENMP
-#pragma omp single
-    if (omp_get_num_threads() != r->n_threads) {
-        r->n_threads = omp_get_num_threads();
-        team_init(&r->team, r->n_threads);
-    }
-#else
-    (void)r;
-#endif
-}
-
 /* Where the buffers lie in the run's one allocation: each aligned to 64 bytes. */
 struct layout {
     uint8_t *base; /* NULL while only measuring */
@@ -111,7 +83,6 @@ enum shoal_status model_run_create(struct model_run **out, const struct model_ru
     r->model = options->model;
     r->kernels = options->kernels;
     r->interrupt = options->interrupt;
-    r->n_threads = options->n_threads;
     team_init(&r->team, options->n_threads);
     r->n_bytes = model_run_bytes(options);
     r->memory = mem_map(r->n_bytes);
@@ -306,13 +277,23 @@ static void feed_forward_block(struct model_run *r, int32_t t, struct team_rows 
                              hp->n_embd);
 }
 
-static void forward_thread(struct model_run *r, int32_t t, const struct step_batch *batch,
-                           struct kv_store *kv)
+/* What model_forward gives to each thread. */
+struct forward_work {
+    struct model_run *r;
+    const struct step_batch *batch;
+    struct kv_store *kv;
+};
+
+static void forward_thread(void *user, int32_t t, int32_t n_threads)
 {
+    const struct forward_work *work = user;
+    struct model_run *r = work->r;
+    const struct step_batch *batch = work->batch;
+    struct kv_store *kv = work->kv;
     struct team_rows own;
 
     mem_step_begin("forward pass");
-    share(batch->n_tokens, r->n_threads, t, &own.begin, &own.end);
+    share(batch->n_tokens, n_threads, t, &own.begin, &own.end);
     for (int64_t row = own.begin; row < own.end; row++)
         embed_row(r, batch, (int32_t)row);
     for (int32_t il = 0; il < r->model->hp.n_layer; il++) {
@@ -334,13 +315,14 @@ bool model_forward(struct model_run *r, const struct step_batch *batch, struct k
             r->row_seq[row] = i;
     attend_plan(r, batch);
     r->is_interrupted = false;
-#pragma omp parallel num_threads(r->n_threads)
-    {
-        meet_team(r);
-        forward_thread(r, thread_index(), batch, kv);
-    }
+    team_run(&r->team, forward_thread, &(struct forward_work){r, batch, kv});
     mem_step_begin(phase);
     return !r->is_interrupted;
+}
+
+struct team *model_team(struct model_run *r)
+{
+    return &r->team;
 }
 
 int32_t model_bad_layer(const struct model_run *r, int32_t row)
@@ -348,15 +330,23 @@ int32_t model_bad_layer(const struct model_run *r, int32_t row)
     return r->bad_layer[row];
 }
 
-static void logits_thread(struct model_run *r, int32_t t, int32_t n)
+struct logits_work {
+    struct model_run *r;
+    int32_t n;
+};
+
+static void logits_thread(void *user, int32_t t, int32_t n_threads)
 {
+    const struct logits_work *work = user;
+    struct model_run *r = work->r;
+    const int32_t n = work->n;
     const struct model *m = r->model;
     const struct linear_job job[] = {{&m->output, r->logits}};
     const bool quantized = any_quantized(m, job, 1);
     int64_t begin, end;
 
     mem_step_begin("output matrix");
-    share(n, r->n_threads, t, &begin, &end);
+    share(n, n_threads, t, &begin, &end);
     for (int64_t i = begin; i < end; i++)
         norm_row(r, (int32_t)i, r->logit_rows[i], m->output_norm, quantized, m->hp.n_layer);
     team_barrier(&r->team);
@@ -371,11 +361,7 @@ void model_logits(struct model_run *r, const int32_t rows[], int32_t n, const fl
 
     assert(n <= MODEL_LOGIT_ROWS);
     memcpy(r->logit_rows, rows, (size_t)n * sizeof *rows);
-#pragma omp parallel num_threads(r->n_threads)
-    {
-        meet_team(r);
-        logits_thread(r, thread_index(), n);
-    }
+    team_run(&r->team, logits_thread, &(struct logits_work){r, n});
     mem_step_begin(phase);
     *logits = r->logits;
     *ld = pad16(r->model->hp.n_vocab);

@@ -9,6 +9,7 @@
 
 #include "kv/store.h"
 #include "model/model.h"
+#include "model/team.h"
 #include "step/slots.h"
 
 #include <stdatomic.h>
@@ -36,6 +37,9 @@ size_t model_run_bytes(const struct model_run_options *options);
 /* Run all layers over the batch: writes its K and V into kv, keeps the last hidden state of each
  * row. Blocks must have been copied and tables set before. False when it was interrupted. */
 bool model_forward(struct model_run *r, const struct step_batch *batch, struct kv_store *kv);
+
+/* The threads that a run computes with, for whoever has work for them between its calls. */
+struct team *model_team(struct model_run *r);
 
 /* After model_forward: the first layer where a value of a row of the batch (0 .. n_tokens - 1) was
  * not finite, n_layer for the output; -1 when all were. */

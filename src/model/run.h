@@ -27,7 +27,6 @@ struct model_run {
     const struct kernels *kernels;
     const _Atomic int *interrupt; /* or NULL */
     bool is_interrupted;          /* set by thread 0 before a barrier, read by all behind it */
-    int32_t n_threads;
     struct team team;
     int32_t max_rows; /* rows of every buffer: the budget, rounded up to whole panels of 8 */
 

@@ -1,9 +1,14 @@
 #include "model/team.h"
 
 #include <linux/futex.h>
+#include <stddef.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -16,11 +21,89 @@ enum { SPINS = 2000, YIELDS = 50 };
 
 void team_init(struct team *t, int32_t n_threads)
 {
-    t->n_threads = n_threads;
-    atomic_init(&t->n_arrived, 0);
-    atomic_init(&t->round, 0);
-    atomic_init(&t->n_asleep, 0);
+    *t = (struct team){.n_threads = n_threads};
 }
+
+#ifdef _OPENMP
+/* Inside of a region: OpenMP may have given fewer threads than were asked for (OMP_THREAD_LIMIT).
+ * All see the same number, so all or none meet at the single. */
+static void meet(struct team *t)
+{
+    const int32_t n = omp_get_num_threads();
+
+    if (n == t->n_threads)
+        return;
+#pragma omp barrier
+#pragma omp single
+    t->n_threads = n;
+}
+
+static void wait_for_work(struct team *t, int32_t index)
+{
+    for (;;) {
+        team_barrier(t);
+        if (!t->func)
+            return;
+        t->func(t->user, index, t->n_threads);
+        team_barrier(t);
+    }
+}
+
+void team_open(struct team *t, void (*body)(void *user), void *user)
+{
+    if (t->n_threads == 1) {
+        body(user);
+        return;
+    }
+#pragma omp parallel num_threads(t->n_threads)
+    {
+        meet(t);
+        if (omp_get_thread_num() > 0) {
+            wait_for_work(t, omp_get_thread_num());
+        } else {
+            t->is_open = true;
+            body(user);
+            t->is_open = false;
+            t->func = NULL;
+            team_barrier(t);
+        }
+    }
+}
+
+void team_run(struct team *t, team_func_t func, void *user)
+{
+    if (t->n_threads == 1) {
+        func(user, 0, 1);
+        return;
+    }
+    if (t->is_open) {
+        t->func = func;
+        t->user = user;
+        team_barrier(t);
+        func(user, 0, t->n_threads);
+        team_barrier(t);
+        return;
+    }
+#pragma omp parallel num_threads(t->n_threads)
+    {
+        meet(t);
+        func(user, omp_get_thread_num(), t->n_threads);
+        team_barrier(t); /* OpenMP's own, at the region's end, only spins */
+    }
+}
+#else
+void team_open(struct team *t, void (*body)(void *user), void *user)
+{
+    (void)t;
+    body(user);
+}
+
+void team_run(struct team *t, team_func_t func, void *user)
+{
+    (void)t;
+    func(user, 0, 1);
+}
+#endif
 
 static void wait_for_change(struct team *t, uint32_t round)
 {

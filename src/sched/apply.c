@@ -44,7 +44,6 @@ static void apply_one(struct sched *s, struct group *g, struct sequence *seq,
 {
     const int32_t i = seq->batch_index;
     const int32_t n = seq->n_scheduled;
-    const bool had_prompt = seq->n_computed >= seq->n_prompt;
 
     *event = (struct sched_event){.id = seq->id, .index = i};
     if (result->outcomes[i] == STEP_NONFINITE) {
@@ -64,8 +63,10 @@ static void apply_one(struct sched *s, struct group *g, struct sequence *seq,
         event->token = result->tokens[i];
         event->is_finished = is_end(seq, &event->reason);
     }
-    if (!had_prompt && seq->n_computed >= seq->n_prompt)
+    if (!seq->has_prompt && seq->n_computed >= seq->n_prompt) {
+        seq->has_prompt = true;
         readiness_changed(s, seq);
+    }
 }
 
 int32_t sched_apply(struct sched *s, int32_t group, const struct step_plan *plan,

@@ -13,7 +13,7 @@ static bool check_waiting(const struct sched *s, const struct queue *q)
         if (seq->queue != q || is_parked != (q == &s->parked) || ids_find(&s->ids, seq->id) != seq)
             return false;
         if (seq->group != -1 || seq->slot != -1 || seq->n_blocks != 0 || seq->copy_from != -1 ||
-            seq->n_computed != 0 || seq->n_scheduled != 0 || is_told(seq))
+            seq->n_computed != 0 || seq->n_scheduled != 0 || is_told(seq) || seq->has_prompt)
             return false;
     }
     return true;
@@ -32,6 +32,7 @@ static bool check_counts(const struct sched *s, const struct sequence *seq)
            /* All that is known has blocks but for the token sampled last, which may begin one. */
            seq->n_blocks >= step_blocks_of(limits, seq->n_tokens - 1) &&
            seq->n_blocks_told <= seq->n_blocks &&
+           (!seq->has_prompt || seq->n_computed >= seq->n_prompt) &&
            seq->n_published == seq->n_computed / limits->block_size;
 }
 

@@ -2,20 +2,14 @@
 
 #include <assert.h>
 
-/* Its blocks can be shared: it runs, and all of the prompt is computed. */
-static bool has_prompt(const struct sequence *first)
-{
-    return first->group >= 0 && first->n_computed >= first->n_prompt;
-}
-
 const struct sequence *shared_first(const struct sequence *seq)
 {
-    return seq->first && has_prompt(seq->first) ? seq->first : NULL;
+    return seq->first && seq->first->has_prompt ? seq->first : NULL;
 }
 
 void wait_in_line(struct sched *s, struct sequence *seq)
 {
-    seq->queue = !seq->first || has_prompt(seq->first) ? &s->ready : &s->parked;
+    seq->queue = !seq->first || seq->first->has_prompt ? &s->ready : &s->parked;
     queue_insert(seq->queue, &seq->node);
     seq->wait = SCHED_WAIT_NEW;
     seq->look = s->n_looks;

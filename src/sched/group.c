@@ -65,4 +65,5 @@ void group_remove(struct group *g, struct sequence *seq)
     seq->group = seq->slot = -1;
     seq->n_scheduled = 0;
     seq->n_blocks_told = -1;
+    seq->has_prompt = false;
 }

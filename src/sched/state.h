@@ -50,6 +50,7 @@ struct sequence {
     int32_t copy_from;   /* a held block whose content its first own block needs; or -1 */
     int32_t n_scheduled; /* tokens of the step under way; 0: not in it */
     int32_t batch_index; /* in the step under way */
+    bool has_prompt; /* since a step that is over: its choices may share the blocks of the prompt */
 
     /* the choices of its request, while the first of them lives */
     struct sequence *first;         /* NULL: it is the first, or waits for none */

@@ -88,6 +88,9 @@ static void keep_event(struct run *run, const struct shoal_event *event)
     }
     snprintf(a->text + n_text, sizeof a->text - (size_t)n_text, "%s", event->text);
     a->finish = (int32_t)event->finish;
+    /* Choices share their prompt's blocks anyway. */
+    if (event->n_cached > 0 && event->choice == 0 && run->config->prefix == MATRIX_PREFIX_OFF)
+        run->is_good = complain(run->config, "tokens were found in a prefix cache that is off");
     if (event->finish == SHOAL_FINISH_ERROR || event->finish == SHOAL_FINISH_ABORT)
         run->is_good = complain(run->config, event->error ? event->error : "a request was aborted");
 }
@@ -156,8 +159,6 @@ static bool check_engine(const struct run *run, int64_t n_cached_before)
         return complain(c, "no request was preempted in the small pool");
     if (!c->is_small && counts.n_preemptions > 0)
         return complain(c, "requests were preempted in the large pool");
-    if (c->prefix == MATRIX_PREFIX_OFF && counts.cached_tokens > 0)
-        return complain(c, "tokens were found in a prefix cache that is off");
     if (c->prefix == MATRIX_PREFIX_WARM && counts.cached_tokens == n_cached_before)
         return complain(c, "nothing was found in the warm prefix cache");
     for (int32_t r = 0; r < info.n_ranks; r++) {

@@ -16,7 +16,7 @@ enum {
     MATRIX_MAX_PROMPT = 300,
     MATRIX_MAX_OUTPUT = 24,
     MATRIX_MAX_LEN = 320,    /* --max-model-len */
-    MATRIX_SMALL_POOL = 352, /* tokens: little more than one request */
+    MATRIX_SMALL_POOL = 336, /* tokens: little more than one request */
     MATRIX_LOGPROBS = 20,
     MATRIX_PROMPT_LOGPROBS = 5,
     MATRIX_MAX_ROWS = 128

@@ -306,7 +306,7 @@ START_TEST(values_that_cannot_be_stored)
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct gguf_writer *w = gguf_writer_create();
-        float values[256] = {[3] = -3e38f, [7] = table[i].value};
+        float values[256] = {[0] = table[i].value, [3] = -3e38f};
 
         if (table[i].type != GGUF_TYPE_Q4_1)
             values[3] = 0;

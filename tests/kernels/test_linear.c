@@ -31,13 +31,22 @@ struct problem {
 
 static void random_activations(float *x, size_t n, struct rng *rng)
 {
-    for (size_t i = 0; i < n; i++)
-        x[i] = rng_below(rng, 8) == 0 ? 0 : rng_unit(rng_next(rng)) * 4 - 2;
-    if (rng_below(rng, 4) == 0) /* every q at its limit */
-        for (size_t i = 0; i < n; i++)
-            x[i] = i & 1 ? 1.5f : -1.5f;
-    if (rng_below(rng, 8) == 0)
-        memset(x, 0, n * sizeof *x);
+    const uint32_t kind = rng_below(rng, 8);
+
+    for (size_t i = 0; i < n; i++) {
+        const float value = rng_unit(rng_next(rng)) * 4 - 2;
+
+        if (kind == 0) /* every q at a limit: the largest sums of one sign */
+            x[i] = 1.5f;
+        else if (kind == 1)
+            x[i] = -1.5f;
+        else if (kind == 2)
+            x[i] = value < 0 ? -1.5f : 1.5f;
+        else if (kind == 3)
+            x[i] = 0;
+        else
+            x[i] = rng_below(rng, 8) == 0 ? 0 : value;
+    }
 }
 
 static struct problem problem_new(enum weight_type type, int32_t k, int32_t n_panels,

@@ -189,7 +189,7 @@ START_TEST(prompts_of_a_real_model)
     struct gguf *g;
     int32_t n;
 
-    if (!path_from("SHOAL_MODEL", NULL, path))
+    if (!path_from("SHOAL_TEST_MODEL", NULL, path))
         return;
     ck_assert_msg(gguf_open(&g, path, &err) == SHOAL_OK, "%s", err.text);
     t = tokenizer_of(g);

@@ -40,7 +40,7 @@ static inline float tree_sum_avx512(__m512 p)
 /* The lanes below n, for n of any size. */
 static inline __mmask16 mask_avx512(int32_t n)
 {
-    return n >= 16 ? 0xffff : (__mmask16)((1u << (n > 0 ? n : 0)) - 1);
+    return (__mmask16)(n >= 16 ? 0xffff : (1u << (n > 0 ? n : 0)) - 1);
 }
 
 /* The lanes of x below n go to p. Whole vectors take the plain store: masked ones are slow on some

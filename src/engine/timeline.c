@@ -1,0 +1,197 @@
+#include "engine/timeline.h"
+
+#include "base/mem.h"
+#include "draw/timeline.h"
+#include "step/log.h"
+
+#include <string.h>
+
+/* A request of the log. */
+struct lane {
+    uint64_t request;
+    char *name;
+    int32_t n_prompt;
+    int32_t rank; /* where it runs; -1: not yet known */
+    bool runs, has_ended;
+};
+
+struct drawing {
+    int32_t n_ranks;
+    struct lane *lanes;
+    int32_t n_lanes, max_lanes;
+    int32_t *slot_lane; /* (n_ranks, max_seqs) lane that has the slot, or -1 */
+    int32_t max_seqs;
+    struct timeline_cell *cells;
+    size_t n_cells, max_cells;
+};
+
+static int32_t find_lane(const struct drawing *d, uint64_t request)
+{
+    for (int32_t i = d->n_lanes - 1; i >= 0; i--)
+        if (d->lanes[i].request == request)
+            return i;
+    return -1;
+}
+
+static bool add_lane(struct drawing *d, const struct step_log_request *request)
+{
+    if (d->n_lanes == d->max_lanes) {
+        const int32_t capacity = d->max_lanes ? 2 * d->max_lanes : 32;
+        struct lane *lanes = mem_resize(d->lanes, (size_t)capacity, sizeof *lanes);
+        if (!lanes)
+            return false;
+        d->lanes = lanes;
+        d->max_lanes = capacity;
+    }
+    struct lane *lane = &d->lanes[d->n_lanes];
+    *lane = (struct lane){.request = request->request,
+                          .name = mem_strdup(request->custom_id),
+                          .n_prompt = request->n_prompt,
+                          .rank = -1};
+    d->n_lanes += lane->name != NULL;
+    return lane->name != NULL;
+}
+
+static bool add_cell(struct drawing *d, struct timeline_cell cell)
+{
+    if (d->n_cells == d->max_cells) {
+        const size_t capacity = d->max_cells ? 2 * d->max_cells : 1024;
+        struct timeline_cell *cells = mem_resize(d->cells, capacity, sizeof *cells);
+        if (!cells)
+            return false;
+        d->cells = cells;
+        d->max_cells = capacity;
+    }
+    d->cells[d->n_cells++] = cell;
+    return true;
+}
+
+/* A plan: what runs in it; and what has come but does not run waits. Where a request will run is
+ * not known while it waits: its cells get their rank when it starts. */
+static bool add_plan(struct drawing *d, const struct step_plan *p)
+{
+    int32_t *slot_lane = d->slot_lane + (size_t)p->group * (size_t)d->max_seqs;
+    const int32_t step = (int32_t)p->step;
+    bool is_good = true;
+
+    for (int32_t i = 0; i < p->n_ended; i++) {
+        const int32_t lane = slot_lane[p->ended[i]];
+        slot_lane[p->ended[i]] = -1;
+        if (lane >= 0)
+            d->lanes[lane].runs = false;
+        if (lane >= 0)
+            d->lanes[lane].has_ended = true; /* unless it comes again: it was preempted */
+    }
+    for (int32_t i = 0; i < p->n_new; i++) {
+        const int32_t lane = find_lane(d, p->fresh[i].request);
+        slot_lane[p->fresh[i].slot] = lane;
+        if (lane < 0)
+            continue;
+        d->lanes[lane].rank = p->group;
+        d->lanes[lane].runs = true;
+        d->lanes[lane].has_ended = false;
+    }
+    for (int32_t i = 0; i < p->n_seqs; i++) {
+        const int32_t lane = slot_lane[p->slots[i]];
+        if (lane >= 0)
+            is_good &= add_cell(
+                d, (struct timeline_cell){.rank = p->group,
+                                          .step = step,
+                                          .lane = lane,
+                                          .kind = p->n_computed[i] < d->lanes[lane].n_prompt
+                                                      ? TIMELINE_PREFILL
+                                                      : TIMELINE_DECODE,
+                                          .n_tokens = p->n_scheduled[i]});
+    }
+    for (int32_t lane = 0; lane < d->n_lanes; lane++)
+        if (!d->lanes[lane].runs && !d->lanes[lane].has_ended)
+            is_good &= add_cell(
+                d, (struct timeline_cell){
+                       .rank = p->group, .step = step, .lane = lane, .kind = TIMELINE_WAIT});
+    return is_good;
+}
+
+/* A waiting cell stands in the steps of the rank where its request ran in the end. */
+static void drop_foreign_waits(struct drawing *d)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n_cells; i++) {
+        const struct timeline_cell *c = &d->cells[i];
+        if (c->kind != TIMELINE_WAIT || d->lanes[c->lane].rank == c->rank)
+            d->cells[n++] = *c;
+    }
+    d->n_cells = n;
+}
+
+static enum shoal_status read_log(struct drawing *d, struct step_log_reader *reader,
+                                  struct shoal_error *err)
+{
+    for (;;) {
+        struct step_log_record record;
+        const enum shoal_status status = step_log_reader_next(reader, &record, err);
+        bool is_good = true;
+
+        if (status != SHOAL_OK)
+            return status;
+        if (record.kind == STEP_LOG_END || record.kind == STEP_LOG_CUT)
+            return SHOAL_OK;
+        if (record.kind == STEP_LOG_REQUEST)
+            is_good = add_lane(d, &record.request);
+        else if (record.kind == STEP_LOG_PLAN)
+            is_good = add_plan(d, record.plan);
+        if (!is_good)
+            return shoal_fail_memory(err, "a timeline", d->max_cells * sizeof *d->cells);
+    }
+}
+
+static enum shoal_status draw(const struct drawing *d, int32_t budget, struct text *out,
+                              struct shoal_error *err)
+{
+    const char **names = mem_new((size_t)d->n_lanes, sizeof *names);
+
+    if (!names)
+        return shoal_fail_memory(err, "a timeline", (size_t)d->n_lanes * sizeof *names);
+    for (int32_t i = 0; i < d->n_lanes; i++)
+        names[i] = d->lanes[i].name;
+    timeline_draw(&(struct timeline){.lane_names = names,
+                                     .n_lanes = d->n_lanes,
+                                     .n_ranks = d->n_ranks,
+                                     .budget = budget,
+                                     .cells = d->cells,
+                                     .n_cells = d->n_cells},
+                  out);
+    mem_free(names);
+    return out->failed ? shoal_fail_memory(err, "a timeline", out->n) : SHOAL_OK;
+}
+
+enum shoal_status engine_timeline(const char *path, struct text *out, struct shoal_error *err)
+{
+    struct step_log_reader *reader;
+    struct drawing d = {0};
+    enum shoal_status status = step_log_reader_open(&reader, path, err);
+
+    if (status != SHOAL_OK)
+        return status;
+    const struct step_log_head *head = step_log_reader_head(reader);
+    const size_t n_slots = (size_t)head->n_groups * (size_t)head->limits.max_seqs;
+    d.n_ranks = head->n_groups;
+    d.max_seqs = head->limits.max_seqs;
+    d.slot_lane = mem_new(n_slots, sizeof *d.slot_lane);
+    if (d.slot_lane) {
+        memset(d.slot_lane, 0xff, n_slots * sizeof *d.slot_lane);
+        status = read_log(&d, reader, err);
+        drop_foreign_waits(&d);
+        if (status == SHOAL_OK)
+            status = draw(&d, head->limits.max_tokens, out, err);
+    } else {
+        status = shoal_fail_memory(err, "a timeline", n_slots * sizeof *d.slot_lane);
+    }
+    for (int32_t i = 0; i < d.n_lanes; i++)
+        mem_free(d.lanes[i].name);
+    mem_free(d.lanes);
+    mem_free(d.cells);
+    mem_free(d.slot_lane);
+    step_log_reader_close(reader);
+    return status;
+}
