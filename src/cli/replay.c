@@ -6,12 +6,29 @@
 #include "cli/option_subset.h"
 #include "comm/comm.h"
 #include "engine/replay.h"
+#include "engine/timeline.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+struct replay_fields {
+    const char *timeline;
+};
+
+static const struct setting settings[] = {
+    {.name = "timeline",
+     .kind = SETTING_STRING,
+     .offset = offsetof(struct replay_fields, timeline),
+     .value = "FILE",
+     .help = "draw the recorded steps as a picture (SVG) into this file, instead of running them",
+     .group = "Seeing"},
+};
 
 static const char *const engine_names[] = {"model", "threads", "isa"};
 enum { N_ENGINE_NAMES = sizeof engine_names / sizeof *engine_names };
@@ -26,7 +43,8 @@ static const struct command command = {
              "the same.",
     .arguments = "LOG",
     .examples = "shoal run --prompt \"To be\" --step-log steps.log\n"
-                "shoal replay steps.log -t 1 --isa portable",
+                "shoal replay steps.log -t 1 --isa portable\n"
+                "shoal replay steps.log --timeline steps.svg",
 };
 
 /* A line on stderr that says how far the replay is. */
@@ -47,6 +65,23 @@ static void show_progress(void *user, const struct replay_counts *c)
     fprintf(stderr, "\r\033[Kstep %" PRIu64 " | %.0f %% of the log", c->n_steps,
             p->n_bytes ? 100.0 * (double)c->n_bytes / (double)p->n_bytes : 0);
     fflush(stderr);
+}
+
+static int draw(const struct command_line *cl, const char *log, const char *path)
+{
+    struct text picture = {0};
+    struct shoal_error err;
+    enum shoal_status status = engine_timeline(log, &picture, &err);
+
+    if (status == SHOAL_OK) {
+        FILE *f = fopen(path, "we");
+        const bool is_written = f && fwrite(picture.bytes, 1, picture.n, f) == picture.n;
+        if ((f && fclose(f) != 0) || !is_written)
+            status = shoal_fail(&err, SHOAL_E_IO, "--timeline: cannot write %.200s: %s", path,
+                                strerror(errno));
+    }
+    text_fini(&picture);
+    return status == SHOAL_OK ? EXIT_SUCCESS : engine_options_failed(cl, &err);
 }
 
 static int replay(const struct command_line *cl, const char *path,
@@ -83,21 +118,25 @@ int cli_replay(int argc, char *argv[])
     struct shoal_options engine;
     struct setting own[N_ENGINE_NAMES];
     const struct setting_table all = engine_options_table(&engine);
-    const struct setting_table table =
-        option_subset(&all, engine_names, N_ENGINE_NAMES, "Options", own);
+    struct replay_fields fields = {0};
+    const struct setting_table tables[] = {
+        option_subset(&all, engine_names, N_ENGINE_NAMES, "Options", own),
+        {settings, sizeof settings / sizeof *settings, &fields},
+    };
     struct command_line cl;
     int code;
 
     engine.model = NULL;
     own[0].text_default = "the one that the log names";
-    if (!command_line_open(&cl, &command, &table, 1, argc, argv, &code))
+    if (!command_line_open(&cl, &command, tables, 2, argc, argv, &code))
         return code;
     if (cl.arguments.n != 1)
         code = command_line_refuse(&cl, cl.arguments.n == 0 ? "no step log: give LOG"
                                                             : "give one LOG at a time");
     /* One process does it all; other ranks of an mpirun have nothing to do. */
     else if (comm_env_rank() == 0)
-        code = replay(&cl, cl.arguments.items[0], &engine);
+        code = fields.timeline ? draw(&cl, cl.arguments.items[0], fields.timeline)
+                               : replay(&cl, cl.arguments.items[0], &engine);
     else
         code = EXIT_SUCCESS;
     command_line_close(&cl);

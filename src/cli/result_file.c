@@ -121,7 +121,8 @@ bool result_file_close(struct result_file *f)
     if (f->n_lost > 0 && !f->is_gone)
         log_error("%lld result%s could not be written to %s", (long long)f->n_lost,
                   f->n_lost == 1 ? "" : "s", f->path);
+    const bool is_whole = f->n_lost == 0;
     text_fini(&f->backlog);
-    f->fd = -1;
-    return f->n_lost == 0;
+    *f = (struct result_file){.path = f->path, .fd = -1};
+    return is_whole;
 }

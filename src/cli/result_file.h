@@ -30,7 +30,8 @@ enum shoal_status result_file_begin(struct result_file *f, struct shoal_error *e
 
 /* Write one line, its end included. The first failure is logged. */
 void result_file_write(struct result_file *f, const char *line, size_t n);
-/* Tries once more what is left, and closes. False when a line was lost, which is said. */
+/* Tries once more what is left, and closes. False when a line was lost, which is said. Once closed,
+ * closing does nothing. */
 bool result_file_close(struct result_file *f);
 
 #endif

@@ -166,7 +166,7 @@ START_TEST(outputs_that_fail)
     result_file_write(&f, "b\n", 2);
     ck_assert(!f.is_gone && f.n_kept == 2);
     ck_assert(!result_file_close(&f));
-    ck_assert_int_eq(f.n_lost, 2);
+    ck_assert(result_file_close(&f));
 
     /* nobody reads any more */
     signal(SIGPIPE, SIG_IGN);

@@ -16,7 +16,7 @@ floors='
 6 cli demo server study
 '
 
-files=$(find src -name '*.[chS]' | sort)
+files=$(find src -name '*.[chS]' 2>/dev/null | sort || true)
 if [ -z "$files" ]; then
     echo "there are no sources under $PWD/src"
     exit 1

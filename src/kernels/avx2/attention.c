@@ -223,29 +223,26 @@ ALWAYS_INLINE __m256 load_v(const uint8_t *x, const uint8_t *scale, const enum k
     return _mm256_mul_ps(v, _mm256_cvtph_ps(_mm_set1_epi16((int16_t)half)));
 }
 
-/* acc of n_rows rows, dimensions d0 .. d0 + 8 * n_wide - 1. Row r sees n_keys[r] keys, ascending
- * with r. out: rows n_part floats apart. */
-ALWAYS_INLINE void values_tile(const struct span *s, const int32_t *n_keys, const float *e,
-                               int32_t d0, float *out, const enum kv_dtype dtype, const int n_rows,
+/* acc of n_rows rows over the first n_keys keys, dimensions d0 .. d0 + 8 * n_wide - 1. out: rows
+ * n_part floats apart. */
+ALWAYS_INLINE void values_tile(const struct span *s, int32_t n_keys, const float *e, int32_t d0,
+                               float *out, const enum kv_dtype dtype, const int n_rows,
                                const int n_wide)
 {
     const size_t width = 8 * element_bytes(dtype);
     const size_t x_offset = s->v_offset + (size_t)d0 * element_bytes(dtype);
     const size_t scale_offset = s->v_offset + (size_t)s->head_dim + (size_t)(d0 / 32) * 2;
-    const int32_t n_last = n_keys[n_rows - 1];
     __m256 acc[12];
 
 #pragma GCC unroll 12
     for (int i = 0; i < n_rows * n_wide; i++)
         acc[i] = _mm256_setzero_ps();
-    for (int32_t t0 = 0; t0 < n_last; t0 += s->block_size) {
+    for (int32_t t0 = 0; t0 < n_keys; t0 += s->block_size) {
         const uint8_t *x = s->blocks[t0 / s->block_size] + x_offset;
         const uint8_t *scale = s->blocks[t0 / s->block_size] + scale_offset;
-        const int32_t end = t0 + s->block_size < n_last ? t0 + s->block_size : n_last;
-        const int32_t end_common = end < n_keys[0] ? end : n_keys[0];
-        int32_t t = t0;
+        const int32_t end = t0 + s->block_size < n_keys ? t0 + s->block_size : n_keys;
 
-        for (; t < end_common; t++, x += s->v_stride, scale += s->v_stride) {
+        for (int32_t t = t0; t < end; t++, x += s->v_stride, scale += s->v_stride) {
             /* whichever is fewer stays in registers */
             if (n_rows <= n_wide) {
                 __m256 weight[TILE_ROWS];
@@ -273,20 +270,6 @@ ALWAYS_INLINE void values_tile(const struct span *s, const int32_t *n_keys, cons
                 }
             }
         }
-        /* keys that only the later rows see */
-        for (; t < end; t++, x += s->v_stride, scale += s->v_stride) {
-#pragma GCC unroll 6
-            for (int r = 0; r < n_rows; r++) {
-                if (t >= n_keys[r])
-                    continue;
-                const __m256 weight = _mm256_broadcast_ss(e + r * KV_SPLIT_TOKENS + t);
-#pragma GCC unroll 8
-                for (int j = 0; j < n_wide; j++) {
-                    const __m256 v = load_v(x + (size_t)j * width, scale + j / 4 * 2, dtype);
-                    acc[r * n_wide + j] = _mm256_fmadd_ps(weight, v, acc[r * n_wide + j]);
-                }
-            }
-        }
     }
 #pragma GCC unroll 6
     for (int r = 0; r < n_rows; r++)
@@ -295,8 +278,34 @@ ALWAYS_INLINE void values_tile(const struct span *s, const int32_t *n_keys, cons
             _mm256_storeu_ps(out + (size_t)r * (size_t)s->n_part + d0 + 8 * j, acc[r * n_wide + j]);
 }
 
-ALWAYS_INLINE void values_dims(const struct span *s, const int32_t *n_keys, const float *e,
-                               float *out, const enum kv_dtype dtype, const int n_rows)
+/* The rows of a tile go on with the keys that the first row does not see. */
+ALWAYS_INLINE void values_tails(const struct span *s, const int32_t *n_keys, const float *e,
+                                float *out, int n_rows, const enum kv_dtype dtype)
+{
+    const int32_t first = n_keys[0];
+    const uint8_t *v[ATTENTION_MAX_ROWS];
+
+    for (int32_t t = first; t < n_keys[n_rows - 1]; t++)
+        v[t - first] =
+            s->blocks[t / s->block_size] + s->v_offset + (size_t)(t % s->block_size) * s->v_stride;
+    for (int r = 1; r < n_rows; r++) {
+        float *acc_out = out + (size_t)r * (size_t)s->n_part;
+        const float *weights = e + r * KV_SPLIT_TOKENS + first;
+        const int32_t n = n_keys[r] - first;
+        for (int32_t d = 0; n > 0 && d < s->head_dim; d += 8) {
+            const size_t x = (size_t)d * element_bytes(dtype);
+            const size_t scale = (size_t)s->head_dim + (size_t)(d / 32) * 2;
+            __m256 acc = _mm256_loadu_ps(acc_out + d);
+            for (int32_t i = 0; i < n; i++)
+                acc = _mm256_fmadd_ps(_mm256_set1_ps(weights[i]),
+                                      load_v(v[i] + x, v[i] + scale, dtype), acc);
+            _mm256_storeu_ps(acc_out + d, acc);
+        }
+    }
+}
+
+ALWAYS_INLINE void values_dims(const struct span *s, int32_t n_keys, const float *e, float *out,
+                               const enum kv_dtype dtype, const int n_rows)
 {
     int32_t d = 0;
 
@@ -310,29 +319,31 @@ ALWAYS_INLINE void values_dims(const struct span *s, const int32_t *n_keys, cons
         values_tile(s, n_keys, e, d, out, dtype, n_rows, 2);
 }
 
+/* acc of n_rows rows. Row r sees n_keys[r] keys, ascending with r. */
 ALWAYS_INLINE void values_rows(const struct span *s, const int32_t *n_keys, const float *e,
                                float *out, int n_rows, const enum kv_dtype dtype)
 {
     switch (n_rows) {
     case 1:
-        values_dims(s, n_keys, e, out, dtype, 1);
+        values_dims(s, n_keys[0], e, out, dtype, 1);
         break;
     case 2:
-        values_dims(s, n_keys, e, out, dtype, 2);
+        values_dims(s, n_keys[0], e, out, dtype, 2);
         break;
     case 3:
-        values_dims(s, n_keys, e, out, dtype, 3);
+        values_dims(s, n_keys[0], e, out, dtype, 3);
         break;
     case 4:
-        values_dims(s, n_keys, e, out, dtype, 4);
+        values_dims(s, n_keys[0], e, out, dtype, 4);
         break;
     case 5:
-        values_dims(s, n_keys, e, out, dtype, 5);
+        values_dims(s, n_keys[0], e, out, dtype, 5);
         break;
     default:
-        values_dims(s, n_keys, e, out, dtype, 6);
+        values_dims(s, n_keys[0], e, out, dtype, 6);
         break;
     }
+    values_tails(s, n_keys, e, out, n_rows, dtype);
 }
 
 /* The two loops over K and V, one pair of functions a dtype. */

@@ -176,45 +176,59 @@ ALWAYS_INLINE void scores_ahead(const struct span *s, int32_t n_vectors, const f
     scores_tile(s, n_whole, n_vectors, q, out, dtype, is_pair, n_rows, n_ahead / 2);
 }
 
+/* Blocks of 8 are not worth more code than this: 4 rows at a time. */
+ALWAYS_INLINE void scores_of_pairs(const struct span *s, int32_t n_vectors, const float *q,
+                                   float *out, int n_rows, const enum kv_dtype dtype)
+{
+    for (; n_rows >= 4; n_rows -= 4, q += 4 * s->n_part, out += 4 * KV_SPLIT_TOKENS)
+        scores_ahead(s, n_vectors, q, out, dtype, true, 4);
+    if (n_rows == 3)
+        scores_ahead(s, n_vectors, q, out, dtype, true, 3);
+    if (n_rows == 2)
+        scores_ahead(s, n_vectors, q, out, dtype, true, 2);
+    if (n_rows == 1)
+        scores_ahead(s, n_vectors, q, out, dtype, true, 1);
+}
+
 ALWAYS_INLINE void scores_rows(const struct span *s, int32_t n_vectors, const float *q, float *out,
-                               int n_rows, const enum kv_dtype dtype, const bool is_pair)
+                               int n_rows, const enum kv_dtype dtype)
 {
     switch (n_rows) {
     case 1:
-        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 1);
+        scores_ahead(s, n_vectors, q, out, dtype, false, 1);
         break;
     case 2:
-        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 2);
+        scores_ahead(s, n_vectors, q, out, dtype, false, 2);
         break;
     case 3:
-        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 3);
+        scores_ahead(s, n_vectors, q, out, dtype, false, 3);
         break;
     case 4:
-        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 4);
+        scores_ahead(s, n_vectors, q, out, dtype, false, 4);
         break;
     case 5:
-        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 5);
+        scores_ahead(s, n_vectors, q, out, dtype, false, 5);
         break;
     case 6:
-        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 6);
+        scores_ahead(s, n_vectors, q, out, dtype, false, 6);
         break;
     case 7:
-        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 7);
+        scores_ahead(s, n_vectors, q, out, dtype, false, 7);
         break;
     case 8:
-        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 8);
+        scores_ahead(s, n_vectors, q, out, dtype, false, 8);
         break;
     case 9:
-        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 9);
+        scores_ahead(s, n_vectors, q, out, dtype, false, 9);
         break;
     case 10:
-        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 10);
+        scores_ahead(s, n_vectors, q, out, dtype, false, 10);
         break;
     case 11:
-        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 11);
+        scores_ahead(s, n_vectors, q, out, dtype, false, 11);
         break;
     default:
-        scores_ahead(s, n_vectors, q, out, dtype, is_pair, 12);
+        scores_ahead(s, n_vectors, q, out, dtype, false, 12);
         break;
     }
 }
@@ -249,49 +263,31 @@ ALWAYS_INLINE __m512 load_v(const uint8_t *x, const uint8_t *scale, const enum k
     return _mm512_mul_ps(v, _mm512_cvtph_ps(_mm256_set1_epi16((int16_t)half)));
 }
 
-/* acc of n_rows rows, dimensions d0 .. d0 + 16 * n_wide - 1. Row r sees n_keys[r] keys, ascending
- * with r. out: rows n_part floats apart. */
-ALWAYS_INLINE void values_tile(const struct span *s, const int32_t *n_keys, const float *e,
-                               int32_t d0, float *out, const enum kv_dtype dtype, const int n_rows,
+/* acc of n_rows rows over the first n_keys keys, dimensions d0 .. d0 + 16 * n_wide - 1. out: rows
+ * n_part floats apart. */
+ALWAYS_INLINE void values_tile(const struct span *s, int32_t n_keys, const float *e, int32_t d0,
+                               float *out, const enum kv_dtype dtype, const int n_rows,
                                const int n_wide)
 {
     const size_t width = 16 * element_bytes(dtype);
     const size_t x_offset = s->v_offset + (size_t)d0 * element_bytes(dtype);
     const size_t scale_offset = s->v_offset + (size_t)s->head_dim + (size_t)(d0 / 32) * 2;
-    const int32_t n_last = n_keys[n_rows - 1];
     __m512 acc[24], v[8];
 
 #pragma GCC unroll 24
     for (int i = 0; i < n_rows * n_wide; i++)
         acc[i] = _mm512_setzero_ps();
-    for (int32_t t0 = 0; t0 < n_last; t0 += s->block_size) {
+    for (int32_t t0 = 0; t0 < n_keys; t0 += s->block_size) {
         const uint8_t *x = s->blocks[t0 / s->block_size] + x_offset;
         const uint8_t *scale = s->blocks[t0 / s->block_size] + scale_offset;
-        const int32_t end = t0 + s->block_size < n_last ? t0 + s->block_size : n_last;
-        const int32_t end_common = end < n_keys[0] ? end : n_keys[0];
-        int32_t t = t0;
+        const int32_t end = t0 + s->block_size < n_keys ? t0 + s->block_size : n_keys;
 
-        for (; t < end_common; t++, x += s->v_stride, scale += s->v_stride) {
+        for (int32_t t = t0; t < end; t++, x += s->v_stride, scale += s->v_stride) {
 #pragma GCC unroll 8
             for (int j = 0; j < n_wide; j++)
                 v[j] = load_v(x + (size_t)j * width, scale + j / 2 * 2, dtype);
 #pragma GCC unroll 12
             for (int r = 0; r < n_rows; r++) {
-                const __m512 weight = _mm512_set1_ps(e[r * KV_SPLIT_TOKENS + t]);
-#pragma GCC unroll 8
-                for (int j = 0; j < n_wide; j++)
-                    acc[r * n_wide + j] = _mm512_fmadd_ps(weight, v[j], acc[r * n_wide + j]);
-            }
-        }
-        /* keys that only the later rows see */
-        for (; t < end; t++, x += s->v_stride, scale += s->v_stride) {
-#pragma GCC unroll 8
-            for (int j = 0; j < n_wide; j++)
-                v[j] = load_v(x + (size_t)j * width, scale + j / 2 * 2, dtype);
-#pragma GCC unroll 12
-            for (int r = 0; r < n_rows; r++) {
-                if (t >= n_keys[r])
-                    continue;
                 const __m512 weight = _mm512_set1_ps(e[r * KV_SPLIT_TOKENS + t]);
 #pragma GCC unroll 8
                 for (int j = 0; j < n_wide; j++)
@@ -307,8 +303,34 @@ ALWAYS_INLINE void values_tile(const struct span *s, const int32_t *n_keys, cons
                              acc[r * n_wide + j]);
 }
 
-ALWAYS_INLINE void values_dims(const struct span *s, const int32_t *n_keys, const float *e,
-                               float *out, const enum kv_dtype dtype, const int n_rows)
+/* The rows of a tile go on with the keys that the first row does not see. */
+ALWAYS_INLINE void values_tails(const struct span *s, const int32_t *n_keys, const float *e,
+                                float *out, int n_rows, const enum kv_dtype dtype)
+{
+    const int32_t first = n_keys[0];
+    const uint8_t *v[ATTENTION_MAX_ROWS];
+
+    for (int32_t t = first; t < n_keys[n_rows - 1]; t++)
+        v[t - first] =
+            s->blocks[t / s->block_size] + s->v_offset + (size_t)(t % s->block_size) * s->v_stride;
+    for (int r = 1; r < n_rows; r++) {
+        float *acc_out = out + (size_t)r * (size_t)s->n_part;
+        const float *weights = e + r * KV_SPLIT_TOKENS + first;
+        const int32_t n = n_keys[r] - first;
+        for (int32_t d = 0; n > 0 && d < s->head_dim; d += 16) {
+            const size_t x = (size_t)d * element_bytes(dtype);
+            const size_t scale = (size_t)s->head_dim + (size_t)(d / 32) * 2;
+            __m512 acc = _mm512_loadu_ps(acc_out + d);
+            for (int32_t i = 0; i < n; i++)
+                acc = _mm512_fmadd_ps(_mm512_set1_ps(weights[i]),
+                                      load_v(v[i] + x, v[i] + scale, dtype), acc);
+            _mm512_storeu_ps(acc_out + d, acc);
+        }
+    }
+}
+
+ALWAYS_INLINE void values_dims(const struct span *s, int32_t n_keys, const float *e, float *out,
+                               const enum kv_dtype dtype, const int n_rows)
 {
     int32_t d = 0;
 
@@ -324,47 +346,49 @@ ALWAYS_INLINE void values_dims(const struct span *s, const int32_t *n_keys, cons
         values_tile(s, n_keys, e, d, out, dtype, n_rows, 1);
 }
 
+/* acc of n_rows rows. Row r sees n_keys[r] keys, ascending with r. */
 ALWAYS_INLINE void values_rows(const struct span *s, const int32_t *n_keys, const float *e,
                                float *out, int n_rows, const enum kv_dtype dtype)
 {
     switch (n_rows) {
     case 1:
-        values_dims(s, n_keys, e, out, dtype, 1);
+        values_dims(s, n_keys[0], e, out, dtype, 1);
         break;
     case 2:
-        values_dims(s, n_keys, e, out, dtype, 2);
+        values_dims(s, n_keys[0], e, out, dtype, 2);
         break;
     case 3:
-        values_dims(s, n_keys, e, out, dtype, 3);
+        values_dims(s, n_keys[0], e, out, dtype, 3);
         break;
     case 4:
-        values_dims(s, n_keys, e, out, dtype, 4);
+        values_dims(s, n_keys[0], e, out, dtype, 4);
         break;
     case 5:
-        values_dims(s, n_keys, e, out, dtype, 5);
+        values_dims(s, n_keys[0], e, out, dtype, 5);
         break;
     case 6:
-        values_dims(s, n_keys, e, out, dtype, 6);
+        values_dims(s, n_keys[0], e, out, dtype, 6);
         break;
     case 7:
-        values_dims(s, n_keys, e, out, dtype, 7);
+        values_dims(s, n_keys[0], e, out, dtype, 7);
         break;
     case 8:
-        values_dims(s, n_keys, e, out, dtype, 8);
+        values_dims(s, n_keys[0], e, out, dtype, 8);
         break;
     case 9:
-        values_dims(s, n_keys, e, out, dtype, 9);
+        values_dims(s, n_keys[0], e, out, dtype, 9);
         break;
     case 10:
-        values_dims(s, n_keys, e, out, dtype, 10);
+        values_dims(s, n_keys[0], e, out, dtype, 10);
         break;
     case 11:
-        values_dims(s, n_keys, e, out, dtype, 11);
+        values_dims(s, n_keys[0], e, out, dtype, 11);
         break;
     default:
-        values_dims(s, n_keys, e, out, dtype, 12);
+        values_dims(s, n_keys[0], e, out, dtype, 12);
         break;
     }
+    values_tails(s, n_keys, e, out, n_rows, dtype);
 }
 
 /* The two loops over K and V, one pair of functions a dtype. */
@@ -381,9 +405,9 @@ ALWAYS_INLINE void tile_scores(const struct tile *t, const enum kv_dtype dtype)
     const int32_t n_vectors = (t->n_keys[t->n_rows - 1] + 15) / 16;
 
     if (t->span->block_size == 8)
-        scores_rows(t->span, n_vectors, t->parts, t->scores, t->n_rows, dtype, true);
+        scores_of_pairs(t->span, n_vectors, t->parts, t->scores, t->n_rows, dtype);
     else
-        scores_rows(t->span, n_vectors, t->parts, t->scores, t->n_rows, dtype, false);
+        scores_rows(t->span, n_vectors, t->parts, t->scores, t->n_rows, dtype);
 }
 
 static void scores_f32(const struct tile *t)
