@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/local_model.h"
 #include "model/builtin.h"
 
 #include <string.h>

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/local_model.h"
 #include "step/limits.h"
 
 #include <string.h>
@@ -149,14 +150,6 @@ static enum shoal_status choose_length(struct shoal_engine *e, struct shoal_erro
     return SHOAL_OK;
 }
 
-static enum kv_dtype parse_dtype(const char *name)
-{
-    for (int i = 0; i < KV_DTYPE_COUNT; i++)
-        if (strcmp(name, kv_dtype_name((enum kv_dtype)i)) == 0)
-            return (enum kv_dtype)i;
-    return KV_F16;
-}
-
 enum shoal_status engine_choose_sizes(struct shoal_engine *e, struct shoal_error *err)
 {
     const int32_t budget = e->options.max_num_batched_tokens;
@@ -169,7 +162,7 @@ enum shoal_status engine_choose_sizes(struct shoal_engine *e, struct shoal_error
         (status = exchange(e, facts, err)) != SHOAL_OK)
         goto out;
     choose_threads(e, facts);
-    e->kv_dtype = parse_dtype(e->options.kv_cache_dtype);
+    e->kv_dtype = engine_parse_kv_dtype(e->options.kv_cache_dtype);
     e->limits = (struct step_limits){
         /* Decode comes first, so no more can run at once than the budget has tokens. */
         .max_seqs = e->options.max_num_seqs < budget ? e->options.max_num_seqs : budget,

@@ -9,7 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { TASKS_PER_THREAD = 4 };
+/* Rows of a tile: the kernels go through rows by twelves, sharing each load of K and V. */
+enum { TASKS_PER_THREAD = 4, TILE_ROWS = 24 };
 
 static int32_t n_splits_of(int32_t position)
 {
@@ -25,7 +26,9 @@ static int32_t heads_per_task(const struct model_hparams *hp)
 
 static int32_t tile_tokens(const struct model_hparams *hp)
 {
-    return ATTENTION_MAX_ROWS / heads_per_task(hp);
+    const int32_t n = TILE_ROWS / heads_per_task(hp);
+
+    return n > 0 ? n : 1;
 }
 
 /* Tasks that cover the query heads of a tile. */

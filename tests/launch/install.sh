@@ -58,7 +58,7 @@ list() {
 list Commands: >"$temp/commands"
 list Benchmarks: bench | sed 's/^/bench /' >>"$temp/commands"
 [ "$(wc -l <"$temp/commands")" -ge 6 ] || fail 'shoal --help lists too few commands'
-tr -d '\\' <"$page" >"$temp/page"
+sed 's/\\f.//g; s/\\//g' "$page" >"$temp/page"
 while IFS= read -r command; do
     grep -qF "shoal $command" "$temp/page" || fail "docs/shoal.1 does not tell of shoal $command"
     # shellcheck disable=SC2086 # a benchmark is two words

@@ -14,7 +14,7 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* Twelve accumulators, eight vectors of weights and their scales fill the 32 registers. */
-enum { TILE_ROWS = 12 };
+enum { TILE_ROWS = 12, BLOCK_BYTES = 128 * 1024 };
 
 /* A group of 32 of a panel, ready to be multiplied. Fields that the type does not need are unset.
  */
@@ -290,64 +290,70 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
         _mm512_storeu_ps(out + t * args->ld_out, acc[t]);
 }
 
-/* One panel, the rows shared out evenly among tiles: the weights stay in the first-level cache. */
-ALWAYS_INLINE void linear_panel(const enum weight_type type, const struct linear_args *args,
-                                int32_t panel)
+ALWAYS_INLINE void linear_rows(const enum weight_type type, const struct linear_args *args,
+                               int32_t panel, int32_t first_row, int32_t n_rows)
 {
-    const int32_t n_tiles = (args->n_rows + TILE_ROWS - 1) / TILE_ROWS;
-
-    for (int32_t i = 0, row = 0; i < n_tiles; i++) {
-        const int32_t n = (args->n_rows - row) / (n_tiles - i);
-
-        switch (n) {
-        case 1:
-            linear_tile(type, args, panel, row, 1);
-            break;
-        case 2:
-            linear_tile(type, args, panel, row, 2);
-            break;
-        case 3:
-            linear_tile(type, args, panel, row, 3);
-            break;
-        case 4:
-            linear_tile(type, args, panel, row, 4);
-            break;
-        case 5:
-            linear_tile(type, args, panel, row, 5);
-            break;
-        case 6:
-            linear_tile(type, args, panel, row, 6);
-            break;
-        case 7:
-            linear_tile(type, args, panel, row, 7);
-            break;
-        case 8:
-            linear_tile(type, args, panel, row, 8);
-            break;
-        case 9:
-            linear_tile(type, args, panel, row, 9);
-            break;
-        case 10:
-            linear_tile(type, args, panel, row, 10);
-            break;
-        case 11:
-            linear_tile(type, args, panel, row, 11);
-            break;
-        default:
-            linear_tile(type, args, panel, row, 12);
-            break;
-        }
-        row += n;
+    switch (n_rows) {
+    case 1:
+        linear_tile(type, args, panel, first_row, 1);
+        break;
+    case 2:
+        linear_tile(type, args, panel, first_row, 2);
+        break;
+    case 3:
+        linear_tile(type, args, panel, first_row, 3);
+        break;
+    case 4:
+        linear_tile(type, args, panel, first_row, 4);
+        break;
+    case 5:
+        linear_tile(type, args, panel, first_row, 5);
+        break;
+    case 6:
+        linear_tile(type, args, panel, first_row, 6);
+        break;
+    case 7:
+        linear_tile(type, args, panel, first_row, 7);
+        break;
+    case 8:
+        linear_tile(type, args, panel, first_row, 8);
+        break;
+    case 9:
+        linear_tile(type, args, panel, first_row, 9);
+        break;
+    case 10:
+        linear_tile(type, args, panel, first_row, 10);
+        break;
+    case 11:
+        linear_tile(type, args, panel, first_row, 11);
+        break;
+    default:
+        linear_tile(type, args, panel, first_row, 12);
+        break;
     }
 }
 
-/* One panel after the other also for a single row: one ascending stream of weights is what the
- * hardware prefetchers follow best (several panels side by side read at two thirds of the speed).
- */
+/* Blocks of panels that the second-level cache keeps; in a block one tile of rows, shared out
+ * evenly, after the other: its activations stay in the first-level cache while the panels stream
+ * past. */
 ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct linear_args *args)
 {
-    for (int32_t p = 0; p < args->n_panels; p++)
-        linear_panel(type, args, p);
+    const int32_t n_tiles = (args->n_rows + TILE_ROWS - 1) / TILE_ROWS;
+    const int32_t fit = (int32_t)(BLOCK_BYTES / panel_bytes(type, args->k));
+    const int32_t n_block = fit > 0 ? fit : 1;
+
+    for (int32_t first = 0; first < args->n_panels; first += n_block) {
+        const int32_t left = args->n_panels - first;
+        const int32_t end = first + (left < n_block ? left : n_block);
+
+        for (int32_t i = 0, row = 0; i < n_tiles; i++) {
+            const int32_t n = (args->n_rows - row) / (n_tiles - i);
+
+            for (int32_t p = first; p < end; p++)
+                linear_rows(type, args, p, row, n);
+            row += n;
+        }
+    }
 }
 
 #endif
