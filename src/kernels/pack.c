@@ -383,6 +383,6 @@ void panel_unpack_row(enum weight_type type, const void *panel, int32_t output, 
     }
     for (int32_t g = 0; g < k / GROUP_ITEMS; g++) {
         panel_group_load(type, panel, g, &w);
-        unpack_group(panel_type(type), &w, output, out + (size_t)g * GROUP_ITEMS);
+        unpack_group(&panel_types[type], &w, output, out + (size_t)g * GROUP_ITEMS);
     }
 }

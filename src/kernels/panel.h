@@ -84,7 +84,35 @@ struct panel_type {
     bool has_half_mins;   /* integer minimums a half group, and dmin */
 };
 
-const struct panel_type *panel_type(enum weight_type type);
+/* Here, so that a kernel that is compiled for one type sees constants. */
+static const struct panel_type panel_types[WEIGHT_TYPE_COUNT] = {
+    [WEIGHT_F32] = {.k_multiple = 1, .unit_bytes = 64, .is_float = true},
+    [WEIGHT_F16] = {.k_multiple = 1, .unit_bytes = 32, .is_float = true},
+    [WEIGHT_BF16] = {.k_multiple = 1, .unit_bytes = 32, .is_float = true},
+    [WEIGHT_Q8_0] = {.k_multiple = 32, .unit_bytes = sizeof(struct panel_q8_0), .offset = 128},
+    [WEIGHT_Q4_0] = {.k_multiple = 32, .unit_bytes = sizeof(struct panel_q4_0), .offset = 8},
+    [WEIGHT_Q4_1] = {.k_multiple = 32, .unit_bytes = sizeof(struct panel_q4_1), .has_min = true},
+    [WEIGHT_Q5_0] = {.k_multiple = 32, .unit_bytes = sizeof(struct panel_q5_0), .offset = 16},
+    [WEIGHT_Q5_1] = {.k_multiple = 32, .unit_bytes = sizeof(struct panel_q5_1), .has_min = true},
+    [WEIGHT_Q2_K] = {.k_multiple = BLOCK_ITEMS,
+                     .unit_bytes = sizeof(struct panel_q2_k),
+                     .has_half_scales = true,
+                     .has_half_mins = true},
+    [WEIGHT_Q3_K] = {.k_multiple = BLOCK_ITEMS,
+                     .unit_bytes = sizeof(struct panel_q3_k),
+                     .offset = 4,
+                     .has_half_scales = true},
+    [WEIGHT_Q4_K] = {.k_multiple = BLOCK_ITEMS,
+                     .unit_bytes = sizeof(struct panel_q4_k),
+                     .has_min = true},
+    [WEIGHT_Q5_K] = {.k_multiple = BLOCK_ITEMS,
+                     .unit_bytes = sizeof(struct panel_q5_k),
+                     .has_min = true},
+    [WEIGHT_Q6_K] = {.k_multiple = BLOCK_ITEMS,
+                     .unit_bytes = sizeof(struct panel_q6_k),
+                     .offset = 32,
+                     .has_half_scales = true},
+};
 
 /* A group of a panel taken apart. */
 struct panel_group {

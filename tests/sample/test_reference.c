@@ -231,7 +231,7 @@ static void check_distribution(const char *what, const int *counts, const struct
 
 START_TEST(draws_follow_the_distribution)
 {
-    enum { N = 2500, N_DRAWS = 30000 };
+    enum { N = 2500, N_DRAWS = 10000 };
     static const char *const keys[] = {"seed", "choice", "position"};
     static const struct step_sampling settings[] = {
         {.temperature = 0.9f, .top_p = 1, .repetition_penalty = 1},

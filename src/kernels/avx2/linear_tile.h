@@ -24,7 +24,7 @@ enum { TILE_ROWS = 32, HALF_OUTPUTS = 8 };
 struct tile_group {
     __m256i v[GROUP_VECTORS];     /* for Q8_0 the magnitudes */
     __m256i signs[GROUP_VECTORS]; /* Q8_0: the signed weights */
-    __m256 scale, min;            /* w_scale; w_min, -w_min (Q4_K, Q5_K) or dmin */
+    __m256 scale, min;            /* w_scale; w_min or dmin */
     __m256i offsets;              /* pairs of int16: what a sum16 pair takes off the product */
     __m256i half_scale[2];        /* int16, twice a lane */
     __m256i half_mins;            /* pairs of int16 */
@@ -38,6 +38,11 @@ ALWAYS_INLINE __m256i load_256(const void *p)
 ALWAYS_INLINE __m256 load_halfs(const uint16_t *halfs)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)halfs));
+}
+
+ALWAYS_INLINE __m256 negate(__m256 x)
+{
+    return _mm256_xor_ps(x, _mm256_set1_ps(-0.0f));
 }
 
 ALWAYS_INLINE __m256 load_bytes_as_floats(const uint8_t *bytes)
@@ -186,8 +191,8 @@ ALWAYS_INLINE void load_group(const enum weight_type type, const uint8_t *panel,
         load_nibbles(p->nibbles[g] + at, w->v);
         w->scale =
             _mm256_mul_ps(load_halfs(p->d + first), load_bytes_as_floats(p->scales[g] + first));
-        w->min =
-            _mm256_mul_ps(load_halfs(p->dmin + first), load_bytes_as_floats(p->mins[g] + first));
+        w->min = _mm256_mul_ps(negate(load_halfs(p->dmin + first)),
+                               load_bytes_as_floats(p->mins[g] + first));
         break;
     }
     case WEIGHT_Q5_K: {
@@ -196,8 +201,8 @@ ALWAYS_INLINE void load_group(const enum weight_type type, const uint8_t *panel,
         or_bits(p->bits[g] + at, 4, w->v);
         w->scale =
             _mm256_mul_ps(load_halfs(p->d + first), load_bytes_as_floats(p->scales[g] + first));
-        w->min =
-            _mm256_mul_ps(load_halfs(p->dmin + first), load_bytes_as_floats(p->mins[g] + first));
+        w->min = _mm256_mul_ps(negate(load_halfs(p->dmin + first)),
+                               load_bytes_as_floats(p->mins[g] + first));
         break;
     }
     case WEIGHT_Q6_K: {
@@ -275,20 +280,17 @@ ALWAYS_INLINE __m256i dot_group(const enum weight_type type, const struct tile_g
 ALWAYS_INLINE __m256 add_group(const enum weight_type type, const struct tile_group *w,
                                const struct quantized_rows *x, size_t group, __m256 acc)
 {
-    const bool has_offset =
-        type == WEIGHT_Q4_0 || type == WEIGHT_Q5_0 || type == WEIGHT_Q3_K || type == WEIGHT_Q6_K;
+    const struct panel_type *has = &panel_types[type];
     const __m256 d = _mm256_set1_ps(x->d[group]);
     __m256i dot = dot_group(type, w, x->q + group * GROUP_ITEMS);
 
-    if (has_offset)
+    if (has->offset && type != WEIGHT_Q8_0)
         dot =
             _mm256_add_epi32(dot, _mm256_madd_epi16(w->offsets, broadcast_4(x->sum16 + 2 * group)));
     acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(w->scale, d), acc);
-    if (type == WEIGHT_Q4_1 || type == WEIGHT_Q5_1)
+    if (has->has_min)
         acc = _mm256_fmadd_ps(w->min, _mm256_set1_ps(x->s[group]), acc);
-    if (type == WEIGHT_Q4_K || type == WEIGHT_Q5_K)
-        acc = _mm256_fnmadd_ps(w->min, _mm256_set1_ps(x->s[group]), acc);
-    if (type == WEIGHT_Q2_K) {
+    if (has->has_half_mins) {
         const __m256i m = _mm256_madd_epi16(w->half_mins, broadcast_4(x->sum16 + 2 * group));
         acc = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(m), _mm256_mul_ps(w->min, d), acc);
     }

@@ -14,7 +14,7 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* Twelve accumulators, eight vectors of weights and their scales fill the 32 registers. */
-enum { TILE_ROWS = 12, BLOCK_BYTES = 128 * 1024 };
+enum { TILE_ROWS = 12, BLOCK_BYTES = 128 * 1024, PREFETCH_ROWS = 4, PREFETCH_BYTES = 3072 };
 
 /* A group of 32 of a panel, ready to be multiplied. Fields that the type does not need are unset.
  */
@@ -34,6 +34,11 @@ ALWAYS_INLINE __m512i load_512(const void *p)
 ALWAYS_INLINE __m512 load_halfs(const uint16_t halfs[PANEL_OUTPUTS])
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)halfs));
+}
+
+ALWAYS_INLINE __m512 negate(__m512 x)
+{
+    return _mm512_xor_ps(x, _mm512_set1_ps(-0.0f));
 }
 
 ALWAYS_INLINE __m512 load_bytes_as_floats(const uint8_t bytes[PANEL_OUTPUTS])
@@ -181,7 +186,7 @@ ALWAYS_INLINE void load_group(const enum weight_type type, const uint8_t *panel,
         const struct panel_q4_k *p = (const struct panel_q4_k *)(const void *)panel + block;
         load_nibbles(p->nibbles[g], w->v);
         w->scale = _mm512_mul_ps(load_halfs(p->d), load_bytes_as_floats(p->scales[g]));
-        w->min = _mm512_mul_ps(load_halfs(p->dmin), load_bytes_as_floats(p->mins[g]));
+        w->min = _mm512_mul_ps(negate(load_halfs(p->dmin)), load_bytes_as_floats(p->mins[g]));
         break;
     }
     case WEIGHT_Q5_K: {
@@ -189,7 +194,7 @@ ALWAYS_INLINE void load_group(const enum weight_type type, const uint8_t *panel,
         load_nibbles(p->nibbles[g], w->v);
         or_bits(p->bits[g], 4, w->v);
         w->scale = _mm512_mul_ps(load_halfs(p->d), load_bytes_as_floats(p->scales[g]));
-        w->min = _mm512_mul_ps(load_halfs(p->dmin), load_bytes_as_floats(p->mins[g]));
+        w->min = _mm512_mul_ps(negate(load_halfs(p->dmin)), load_bytes_as_floats(p->mins[g]));
         break;
     }
     case WEIGHT_Q6_K: {
@@ -223,44 +228,53 @@ ALWAYS_INLINE __m512i dot_vectors(__m512i sum, const __m512i v[GROUP_VECTORS], c
 ALWAYS_INLINE __m512 add_group(const enum weight_type type, const struct tile_group *w,
                                const struct quantized_rows *x, size_t group, __m512 acc)
 {
-    const bool has_half_scales = type == WEIGHT_Q2_K || type == WEIGHT_Q3_K || type == WEIGHT_Q6_K;
-    const bool has_offset = type == WEIGHT_Q4_0 || type == WEIGHT_Q5_0 || type == WEIGHT_Q8_0 ||
-                            type == WEIGHT_Q3_K || type == WEIGHT_Q6_K;
+    const struct panel_type *has = &panel_types[type];
     const int8_t *q = x->q + group * GROUP_ITEMS;
     const __m512 d = _mm512_set1_ps(x->d[group]);
     __m512i dot = _mm512_setzero_si512();
     __m512i sum16 = dot;
 
-    if (has_offset || type == WEIGHT_Q2_K) {
+    if (has->offset || has->has_half_mins) {
         int32_t pair;
 
         memcpy(&pair, x->sum16 + 2 * group, sizeof pair);
         sum16 = _mm512_set1_epi32(pair);
     }
-    if (has_half_scales) {
+    if (has->has_half_scales) {
         const __m512i zero = _mm512_setzero_si512();
         const __m512i first = dot_vectors(zero, w->v, q, 0, 4);
         const __m512i second = dot_vectors(zero, w->v, q, 4, 4);
 
         dot = _mm512_add_epi32(_mm512_mullo_epi32(first, w->half_scale[0]),
                                _mm512_mullo_epi32(second, w->half_scale[1]));
-        if (has_offset)
+        if (has->offset)
             dot = _mm512_dpwssd_epi32(dot, w->offsets, sum16);
     } else {
-        if (has_offset)
+        if (has->offset)
             dot = _mm512_dpwssd_epi32(dot, w->offsets, sum16);
         dot = dot_vectors(dot, w->v, q, 0, GROUP_VECTORS);
     }
     acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(w->scale, d), acc);
-    if (type == WEIGHT_Q4_1 || type == WEIGHT_Q5_1)
+    if (has->has_min)
         acc = _mm512_fmadd_ps(w->min, _mm512_set1_ps(x->s[group]), acc);
-    if (type == WEIGHT_Q4_K || type == WEIGHT_Q5_K)
-        acc = _mm512_fnmadd_ps(w->min, _mm512_set1_ps(x->s[group]), acc);
-    if (type == WEIGHT_Q2_K) {
+    if (has->has_half_mins) {
         const __m512i m = _mm512_dpwssd_epi32(_mm512_setzero_si512(), w->half_mins, sum16);
         acc = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(m), _mm512_mul_ps(w->min, d), acc);
     }
     return acc;
+}
+
+/* The group that is PREFETCH_BYTES further on, maybe of the next panel; beyond the last panel a
+ * prefetch does nothing. It lets a tile that computes for long overlap with memory; a tile of few
+ * rows is bound by memory, and the hardware's own prefetching is then the better one. */
+ALWAYS_INLINE void prefetch_group(const enum weight_type type, const uint8_t *panel, int32_t group)
+{
+    const uintptr_t n_bytes = (uintptr_t)panel_types[type].unit_bytes * GROUP_ITEMS /
+                              (uintptr_t)panel_types[type].k_multiple;
+    const uintptr_t at = (uintptr_t)panel + (uintptr_t)group * n_bytes + PREFETCH_BYTES;
+
+    for (uintptr_t i = 0; i < n_bytes; i += 64)
+        _mm_prefetch((const char *)(at + i), _MM_HINT_T0);
 }
 
 /* n_rows rows, at most TILE_ROWS, from first_row, times one panel. */
@@ -281,6 +295,8 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
         struct tile_group w;
 
         load_group(type, panel, g, &w);
+        if (n_rows >= PREFETCH_ROWS)
+            prefetch_group(type, panel, g);
 #pragma GCC unroll 12
         for (int32_t t = 0; t < n_rows; t++)
             acc[t] = add_group(type, &w, &args->x, first + (size_t)t * stride + (size_t)g, acc[t]);

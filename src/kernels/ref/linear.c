@@ -61,7 +61,7 @@ static void store_tile(const struct linear_args *args, int32_t panel, int32_t fi
 
 static void linear_quantized(enum weight_type weight_type, const struct linear_args *args)
 {
-    const struct panel_type *type = panel_type(weight_type);
+    const struct panel_type *type = &panel_types[weight_type];
     const size_t stride = panel_bytes(weight_type, args->k);
     const int32_t n_groups = args->k / GROUP_ITEMS;
 
