@@ -1,6 +1,7 @@
 /* shoal - the program: finds the command and calls it */
 #include "cli/commands.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "cli/command_line.h"
 #include "comm/comm.h"
@@ -73,12 +74,10 @@ static int finish(int code)
     return code == EXIT_SUCCESS ? EXIT_FAILURE : code;
 }
 
-int main(int argc, char *argv[])
+static int run_command(int argc, char *argv[])
 {
     const char *name = argc > 1 ? argv[1] : "";
 
-    /* A reader that goes away is a failed write, which is said, not a silent death. */
-    signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
         if (comm_env_rank() == 0)
             print_help(stderr);
@@ -98,4 +97,18 @@ int main(int argc, char *argv[])
         if (strcmp(name, commands[i].name) == 0)
             return finish(commands[i].run(argc - 1, argv + 1));
     return refuse_command(name);
+}
+
+int main(int argc, char *argv[])
+{
+    const int64_t one_second = 1000000000;
+    int code;
+
+    /* A reader that goes away is a failed write, which is said, not a silent death. */
+    signal(SIGPIPE, SIG_IGN);
+    code = run_command(argc, argv);
+    /* mpirun kills all ranks when one ends in failure: let rank 0 say first what is wrong. */
+    if (code != EXIT_SUCCESS && comm_env_rank() > 0)
+        clock_sleep_ns(one_second);
+    return code;
 }

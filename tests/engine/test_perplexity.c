@@ -3,8 +3,7 @@
 #include "engine/perplexity.h"
 
 #include "base/log.h"
-#include "base/mem.h"
-#include "base/status.h"
+#include "base/rng.h"
 #include "model/builtin.h"
 
 #include "support/suite.h"
@@ -247,8 +246,10 @@ START_TEST(comparison)
     static const struct {
         const char *weights, *kv_cache_dtype;
         double least, most; /* mean divergence */
-    } kinds[] = {
-        {"file", "f16", 1e-6, 1e-3}, {"f32", "q8_0", 1e-7, 1e-3}, {"f32", "f16", 1e-12, 1e-5}};
+    } kinds[] = {{"file", "f16", 1e-6, 1e-3},
+                 {"file", "bf16", 1e-6, 1e-3},
+                 {"f32", "q8_0", 1e-7, 1e-3},
+                 {"f32", "f16", 1e-12, 1e-5}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         engine.weights = kinds[i].weights;
         engine.kv_cache_dtype = kinds[i].kv_cache_dtype;
@@ -264,6 +265,28 @@ START_TEST(comparison)
         ck_assert_double_gt(r.same_top, 0.95);
         ck_assert_double_le(r.same_top, 1);
     }
+}
+END_TEST
+
+/* Of letters without sense the next one is uncertain, so that small differences change the best. */
+START_TEST(other_best_tokens)
+{
+    struct shoal_options engine = reference_options();
+    struct rng rng = {.state = 1};
+    char letters[1200];
+
+    for (size_t i = 0; i < sizeof letters; i++)
+        letters[i] = "abcdefghijklmnopqrstuvwxyz \n"[rng_below(&rng, 28)];
+    engine.weights = "file";
+    engine.kv_cache_dtype = "q8_0";
+    const struct perplexity_options options = {.engine = &engine,
+                                               .text = letters,
+                                               .n_text = sizeof letters,
+                                               .n_ctx = 256,
+                                               .compares = true};
+    const struct perplexity_result r = measure(&options);
+    ck_assert_double_lt(r.same_top, 1);
+    ck_assert_double_gt(r.same_top, 0.9);
 }
 END_TEST
 
@@ -336,4 +359,4 @@ START_TEST(refusals)
 END_TEST
 
 SUITE("engine/perplexity", reference, windows_are_requests, ways_to_compute, comparison,
-      as_many_windows_as_asked, refusals)
+      other_best_tokens, as_many_windows_as_asked, refusals)

@@ -2,6 +2,7 @@
 
 #include "base/rng.h"
 #include "kv/pool_model.h"
+#include "support/failing_calloc.h"
 #include "support/suite.h"
 
 #include <string.h>
@@ -53,6 +54,30 @@ START_TEST(bad_options_are_refused)
         ck_assert_msg(strstr(err.text, table[i].says), "%s", err.text);
     }
     kv_pool_destroy(NULL);
+}
+END_TEST
+
+START_TEST(each_allocation_may_fail)
+{
+    static const struct kv_pool_options table[] = {
+        {.n_blocks = 9, .block_size = 8, .prefix_caching = true},
+        {.n_blocks = 9, .block_size = 8, .layout = KV_DENSE},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct kv_pool *p = NULL;
+        enum shoal_status status = SHOAL_E_NO_MEMORY;
+        int n = 0;
+
+        for (; status; n++) {
+            callocs_until_failure = n;
+            status = kv_pool_create(&p, &table[i], NULL);
+            ck_assert(status == SHOAL_OK || (status == SHOAL_E_NO_MEMORY && !p));
+        }
+        callocs_until_failure = -1;
+        ck_assert_int_gt(n, 3);
+        kv_pool_destroy(p);
+    }
 }
 END_TEST
 
@@ -376,7 +401,7 @@ START_TEST(dense_walks_agree_with_a_map)
 }
 END_TEST
 
-SUITE("kv/pool", bad_options_are_refused, taking_is_all_or_nothing,
+SUITE("kv/pool", bad_options_are_refused, each_allocation_may_fail, taking_is_all_or_nothing,
       a_shared_block_is_freed_by_its_last_holder, a_prefix_is_found_until_its_blocks_are_taken,
       the_same_content_twice_is_known_once, a_block_behind_a_lost_one_is_not_found,
       forgetting_keeps_what_is_held, dense_runs_are_first_fit, paged_walks_agree_with_the_model,

@@ -50,6 +50,17 @@ if ! echo abc | timeout 60 launch/local -n 2 -t 1 run -m tiny --input - --format
     fail 'launch/local does not hand on stdin'
     cat "$temp/out"
 fi
+# On a terminal: the progress line, and the summary after the text.
+if command -v script >/dev/null; then
+    script -qec "launch/local -n 2 -t 1 run --prompt abc --prompt abcd --max-tokens 20" "$temp/terminal" \
+        >/dev/null 2>&1 </dev/null || fail 'launch/local on a terminal'
+    grep -q '[0-9] done, [0-9]* running' "$temp/terminal" || fail 'no progress line on a terminal'
+    sed -n '/Batch Result/,$p' "$temp/terminal" >"$temp/after"
+    [ -s "$temp/after" ] || fail 'no summary on a terminal'
+    ! grep -q '^> ' "$temp/after" || fail 'the summary stands before a text'
+else
+    echo 'skipped: the progress line under mpirun, there is no command script to make a terminal'
+fi
 
 # install-packages: silent when all is there; one sentence when something cannot be had.
 expect 0 '' launch/install-packages build tests

@@ -14,7 +14,8 @@ static const float ln2 = 0.69314718f;
 enum { N_VOCAB = 4, N_DRAWS = 4096 };
 
 /* What is added to a logit (logits, biases, presence and frequency penalty) is in units of ln 2, so
- * that weights are powers of two. Token lists end at the first -1. */
+ * that weights are powers of two. Ids are given plus 1, so that 0 ends their lists. top_p -1 means
+ * 0, because 0 means its neutral value. */
 struct draw_case {
     const char *name;
     float logits[N_VOCAB];

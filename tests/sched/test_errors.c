@@ -1,5 +1,6 @@
 #include "sched/sched.h"
 
+#include "support/failing_calloc.h"
 #include "support/suite.h"
 
 #include <string.h>
@@ -150,6 +151,42 @@ START_TEST(bad_sequences)
 }
 END_TEST
 
+START_TEST(each_allocation_may_fail)
+{
+    static const int32_t prompt[] = {1, 2, 3};
+    const struct sched_options options = {.limits = limits, .n_groups = 2, .prefix_caching = true};
+    enum shoal_status status = SHOAL_E_NO_MEMORY;
+    struct sched *s = NULL;
+    int n = 0;
+
+    for (; status; n++) {
+        callocs_until_failure = n;
+        status = sched_create(&s, &options, NULL);
+        ck_assert(status == SHOAL_OK || (status == SHOAL_E_NO_MEMORY && !s));
+    }
+    ck_assert_int_gt(n, 20);
+
+    for (int32_t id = 1; id < 200; id++) { /* the table of ids grows on the way */
+        const struct sched_sequence q = {.id = (uint64_t)id,
+                                         .first_choice = (uint64_t)id,
+                                         .prompt = prompt,
+                                         .n_prompt = 3,
+                                         .max_tokens = 1};
+
+        for (n = 0, status = SHOAL_E_NO_MEMORY; status; n++) {
+            ck_assert_int_eq(sched_n_waiting(s), id - 1);
+            callocs_until_failure = n;
+            status = sched_add(s, &q, NULL);
+            ck_assert(status == SHOAL_OK || status == SHOAL_E_NO_MEMORY);
+            callocs_until_failure = -1;
+            ck_assert(sched_check(s));
+        }
+        ck_assert_int_gt(n, 1);
+    }
+    sched_destroy(s);
+}
+END_TEST
+
 START_TEST(names)
 {
     for (int32_t i = 0; i < SCHED_WAIT_COUNT; i++)
@@ -163,4 +200,4 @@ START_TEST(names)
 }
 END_TEST
 
-SUITE("sched/errors", bad_options, bad_sequences, names)
+SUITE("sched/errors", bad_options, bad_sequences, each_allocation_may_fail, names)

@@ -18,7 +18,13 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-enum { TILE_ROWS = 32, HALF_OUTPUTS = 8 };
+enum {
+    TILE_ROWS = 16,
+    HALF_OUTPUTS = 8,
+    BLOCK_BYTES = 128 * 1024,
+    PREFETCH_ROWS = 4,
+    PREFETCH_BYTES = 3072
+};
 
 /* A group of 32 of half a panel. Fields that the type does not need are unset. */
 struct tile_group {
@@ -297,6 +303,19 @@ ALWAYS_INLINE __m256 add_group(const enum weight_type type, const struct tile_gr
     return acc;
 }
 
+/* The group that is PREFETCH_BYTES further on, maybe of the next panel; beyond the last panel a
+ * prefetch does nothing. It lets a tile that computes for long overlap with memory; a tile of few
+ * rows is bound by memory, and the hardware's own prefetching is then the better one. */
+ALWAYS_INLINE void prefetch_group(const enum weight_type type, const uint8_t *panel, int32_t group)
+{
+    const uintptr_t n_bytes = (uintptr_t)panel_types[type].unit_bytes * GROUP_ITEMS /
+                              (uintptr_t)panel_types[type].k_multiple;
+    const uintptr_t at = (uintptr_t)panel + (uintptr_t)group * n_bytes + PREFETCH_BYTES;
+
+    for (uintptr_t i = 0; i < n_bytes; i += 64)
+        _mm_prefetch((const char *)(at + i), _MM_HINT_T0);
+}
+
 /* n_rows rows, at most TILE_ROWS, from first_row, times one panel. */
 ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_args *args,
                                int32_t panel_index, int32_t first_row, int32_t n_rows)
@@ -311,6 +330,8 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
         acc[t][0] = acc[t][1] = _mm256_setzero_ps();
 
     for (int32_t g = 0; g < n_groups; g++) {
+        if (n_rows >= PREFETCH_ROWS)
+            prefetch_group(type, panel, g);
 #pragma GCC unroll 2
         for (int32_t half = 0; half < 2; half++) {
             struct tile_group w;
@@ -328,20 +349,28 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
     }
 }
 
-/* Panel by panel, the rows shared out evenly among tiles: the weights of a panel stay in the
- * first-level cache. */
+/* Blocks of panels that the second-level cache keeps; in a block one tile of rows, shared out
+ * evenly, after the other: its activations stay in the first-level cache while the panels stream
+ * past. */
 ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct linear_args *args)
 {
     const int32_t n_tiles = (args->n_rows + TILE_ROWS - 1) / TILE_ROWS;
+    const int32_t fit = (int32_t)(BLOCK_BYTES / panel_bytes(type, args->k));
+    const int32_t n_block = fit > 0 ? fit : 1;
 
-    for (int32_t p = 0; p < args->n_panels; p++) {
+    for (int32_t first = 0; first < args->n_panels; first += n_block) {
+        const int32_t left = args->n_panels - first;
+        const int32_t end = first + (left < n_block ? left : n_block);
+
         for (int32_t i = 0, row = 0; i < n_tiles; i++) {
             const int32_t n = (args->n_rows - row) / (n_tiles - i);
 
-            if (n == 1)
-                linear_tile(type, args, p, row, 1);
-            else
-                linear_tile(type, args, p, row, n);
+            for (int32_t p = first; p < end; p++) {
+                if (n == 1)
+                    linear_tile(type, args, p, row, 1);
+                else
+                    linear_tile(type, args, p, row, n);
+            }
             row += n;
         }
     }
