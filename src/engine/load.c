@@ -48,9 +48,7 @@ static enum shoal_status open_text(struct shoal_engine *e, struct shoal_error *e
 
 enum shoal_status engine_open_model(struct shoal_engine *e, struct shoal_error *err)
 {
-    const bool is_f32 = strcmp(e->options.weights, "f32") == 0;
-    const struct model_options options = {.weights =
-                                              is_f32 ? MODEL_WEIGHTS_F32 : MODEL_WEIGHTS_FILE};
+    const struct model_options options = {.weights = engine_parse_weights(e->options.weights)};
     enum shoal_status status;
     int32_t which;
     bool is_equal;

@@ -509,7 +509,7 @@ START_TEST(cut_short)
         ck_assert_int_eq(replay(&part, NULL, 1, "best", &counts, &err), SHOAL_E_IO);
         close(part.fd);
     }
-    for (size_t at = n / 10; at < n; at += n / 23) {
+    for (size_t at = n / 10; at < n; at += n / 13) {
         const struct file part = copy_of(&f, at);
         ck_assert_msg(!replay(&part, NULL, 1, "best", &counts, &err), "%zu of %zu bytes: %s", at, n,
                       err.text);
@@ -541,7 +541,7 @@ START_TEST(a_damaged_byte)
 
     record(&o, &f);
     const size_t n = size_of(&f);
-    for (size_t at = 4; at < n; at += n / 29) {
+    for (size_t at = 4; at < n; at += n / 19) {
         const struct file bad = copy_of(&f, n);
         uint8_t byte;
         ck_assert_int_eq(pread(bad.fd, &byte, 1, (off_t)at), 1);
