@@ -249,8 +249,8 @@ static enum shoal_status apply_environment(struct command_line *cl, struct shoal
             const struct setting *s = &cl->tables[i].settings[k];
             const char *value = variable(s, name, sizeof name);
 
-            if (!value || strcmp(s->name, "help") == 0)
-                continue;
+            if (!value || *value == '\0' || strcmp(s->name, "help") == 0)
+                continue; /* an empty variable is none */
             empty_list(&cl->tables[i], s);
             const enum shoal_status status = setting_set(&cl->tables[i], s, value, err);
             if (status) {

@@ -26,7 +26,8 @@ static void draw(void *user)
 
 void progress_begin(struct progress *p, bool is_wanted)
 {
-    *p = (struct progress){.is_on = is_wanted && isatty(STDERR_FILENO)};
+    *p = (struct progress){.is_on = is_wanted && isatty(STDERR_FILENO),
+                           .shares_stdout = isatty(STDOUT_FILENO)};
     if (!p->is_on)
         return;
     p->rate_ns = clock_ns();
@@ -61,6 +62,8 @@ void progress_update(struct progress *p, const struct shoal_engine *engine, int6
 
 void progress_clear(struct progress *p)
 {
+    if (!p->shares_stdout)
+        return;
     clear(p);
     p->is_drawn = false;
 }
@@ -70,7 +73,7 @@ void progress_end(struct progress *p)
     if (!p->is_on)
         return;
     log_set_around(NULL, NULL, NULL);
-    progress_clear(p);
+    clear(p);
     fflush(stderr);
-    p->is_on = false;
+    p->is_on = p->is_drawn = false;
 }

@@ -1,6 +1,7 @@
 /* cli/progress.h - one line on stderr that says how far a run is; only where stderr is a terminal
  *
- * Log lines and results on the same terminal clear it first (progress_clear, base/log.h). */
+ * Log lines on the same terminal clear it first and draw it again (base/log.h); results on standard
+ * output clear it, if that is a terminal too. */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
 
@@ -8,6 +9,7 @@
 
 struct progress {
     bool is_on, is_drawn;
+    bool shares_stdout; /* standard output is a terminal too */
     int64_t drawn_ns;
     int64_t rate_ns, rate_tokens; /* the last moment from which the rate is counted */
     double rate;                  /* tokens a second, smoothed */
@@ -20,7 +22,8 @@ void progress_begin(struct progress *p, bool is_wanted);
 /* Draw, if it is time to. n_done: requests that have ended. n_held: read, but not yet submitted. */
 void progress_update(struct progress *p, const struct shoal_engine *engine, int64_t n_done,
                      int64_t n_held);
-void progress_clear(struct progress *p); /* until the next update */
+/* Before something is written to standard output: away with the line until the next update. */
+void progress_clear(struct progress *p);
 void progress_end(struct progress *p);
 
 #endif

@@ -217,7 +217,7 @@ static void pack_q2_k(const struct file_q2_k *b, int32_t n, int32_t o, struct pa
         p[i].dmin[o] = load_u16(b[i].dmin);
         for (int32_t g = 0; g < BLOCK_GROUPS; g++) {
             read_pairs(b[i].qs, g, u);
-            put_pairs(p[i].pairs[g], o, u, 0);
+            put_pairs(p[i].groups[g].pairs, o, u, 0);
             p[i].scales[g][2 * o] = b[i].scales[2 * g];
             p[i].scales[g][2 * o + 1] = b[i].scales[2 * g + 1];
         }
@@ -234,8 +234,8 @@ static void pack_q3_k(const struct file_q3_k *b, int32_t n, int32_t o, struct pa
             read_pairs(b[i].qs, g, u);
             for (int32_t e = 0; e < GROUP_ITEMS; e++)
                 u[e] = (uint8_t)(u[e] | ((b[i].hmask[e] >> g) & 1) << 2);
-            put_pairs(p[i].pairs[g], o, u, 0);
-            put_bits(p[i].bits[g], o, u, 2);
+            put_pairs(p[i].groups[g].pairs, o, u, 0);
+            put_bits(p[i].groups[g].bits, o, u, 2);
             p[i].scales[g][2 * o] = read_q3_k_scale(b[i].scales, 2 * g);
             p[i].scales[g][2 * o + 1] = read_q3_k_scale(b[i].scales, 2 * g + 1);
         }
@@ -251,7 +251,7 @@ static void pack_q4_k(const struct file_q4_k *b, int32_t n, int32_t o, struct pa
         p[i].dmin[o] = load_u16(b[i].dmin);
         for (int32_t g = 0; g < BLOCK_GROUPS; g++) {
             read_q4_k_nibbles(b[i].qs, g, u);
-            put_nibbles(p[i].nibbles[g], o, u);
+            put_nibbles(p[i].groups[g].nibbles, o, u);
             read_scale_and_min(b[i].scales, g, &p[i].scales[g][o], &p[i].mins[g][o]);
         }
     }
@@ -268,8 +268,8 @@ static void pack_q5_k(const struct file_q5_k *b, int32_t n, int32_t o, struct pa
             read_q4_k_nibbles(b[i].qs, g, u);
             for (int32_t e = 0; e < GROUP_ITEMS; e++)
                 u[e] = (uint8_t)(u[e] | ((b[i].qh[e] >> g) & 1) << 4);
-            put_nibbles(p[i].nibbles[g], o, u);
-            put_bits(p[i].bits[g], o, u, 4);
+            put_nibbles(p[i].groups[g].nibbles, o, u);
+            put_bits(p[i].groups[g].bits, o, u, 4);
             read_scale_and_min(b[i].scales, g, &p[i].scales[g][o], &p[i].mins[g][o]);
         }
     }
@@ -283,8 +283,8 @@ static void pack_q6_k(const struct file_q6_k *b, int32_t n, int32_t o, struct pa
         p[i].d[o] = half_to_float(load_u16(b[i].d));
         for (int32_t g = 0; g < BLOCK_GROUPS; g++) {
             read_q6_k(&b[i], g, u);
-            put_nibbles(p[i].nibbles[g], o, u);
-            put_pairs(p[i].pairs[g], o, u, 4);
+            put_nibbles(p[i].groups[g].nibbles, o, u);
+            put_pairs(p[i].groups[g].pairs, o, u, 4);
             p[i].scales[g][2 * o] = (int8_t)b[i].scales[2 * g];
             p[i].scales[g][2 * o + 1] = (int8_t)b[i].scales[2 * g + 1];
         }

@@ -103,7 +103,7 @@ void panel_group_load(enum weight_type type, const void *panel, int32_t group,
     }
     case WEIGHT_Q2_K: {
         const struct panel_q2_k *p = (const struct panel_q2_k *)panel + block;
-        or_pairs(p->pairs[g], 0, out->v);
+        or_pairs(p->groups[g].pairs, 0, out->v);
         load_halfs(p->d, out->scale);
         load_halfs(p->dmin, out->min);
         for (int32_t o = 0; o < PANEL_OUTPUTS; o++) {
@@ -116,28 +116,28 @@ void panel_group_load(enum weight_type type, const void *panel, int32_t group,
     }
     case WEIGHT_Q3_K: {
         const struct panel_q3_k *p = (const struct panel_q3_k *)panel + block;
-        or_pairs(p->pairs[g], 0, out->v);
-        or_bits(p->bits[g], 2, out->v);
+        or_pairs(p->groups[g].pairs, 0, out->v);
+        or_bits(p->groups[g].bits, 2, out->v);
         load_half_scales(p->d, p->scales[g], out);
         break;
     }
     case WEIGHT_Q4_K: {
         const struct panel_q4_k *p = (const struct panel_q4_k *)panel + block;
-        load_nibbles(p->nibbles[g], out->v);
+        load_nibbles(p->groups[g].nibbles, out->v);
         load_scales_and_mins(p->d, p->dmin, p->scales[g], p->mins[g], out);
         break;
     }
     case WEIGHT_Q5_K: {
         const struct panel_q5_k *p = (const struct panel_q5_k *)panel + block;
-        load_nibbles(p->nibbles[g], out->v);
-        or_bits(p->bits[g], 4, out->v);
+        load_nibbles(p->groups[g].nibbles, out->v);
+        or_bits(p->groups[g].bits, 4, out->v);
         load_scales_and_mins(p->d, p->dmin, p->scales[g], p->mins[g], out);
         break;
     }
     case WEIGHT_Q6_K: {
         const struct panel_q6_k *p = (const struct panel_q6_k *)panel + block;
-        load_nibbles(p->nibbles[g], out->v);
-        or_pairs(p->pairs[g], 4, out->v);
+        load_nibbles(p->groups[g].nibbles, out->v);
+        or_pairs(p->groups[g].pairs, 4, out->v);
         load_half_scales(p->d, p->scales[g], out);
         break;
     }

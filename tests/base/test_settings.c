@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct fields {
-    int32_t threads, block;
+    int32_t threads, block, level;
     uint64_t seed, memory;
     float temperature;
     double seconds;
@@ -24,6 +24,7 @@ static const struct setting settings[] = {
      .kind = SETTING_INT,
      .offset = offsetof(struct fields, block),
      .choices = "8|16|32"},
+    {.name = "level", .kind = SETTING_INT, .offset = offsetof(struct fields, level)},
     {.name = "seed", .kind = SETTING_U64, .offset = offsetof(struct fields, seed)},
     {.name = "memory", .kind = SETTING_BYTES, .offset = offsetof(struct fields, memory)},
     {.name = "temperature",
@@ -50,12 +51,19 @@ START_TEST(values_that_are_taken)
     static const struct {
         const char *name, *in, *out;
     } table[] = {
-        {"threads", "0", "0"},      {"threads", "64", "64"},
-        {"block-size", "16", "16"}, {"seed", "18446744073709551615", "18446744073709551615"},
-        {"memory", "2KiB", "2048"}, {"temperature", "0.7", "0.699999988"},
-        {"temperature", "2", "2"},  {"seconds", "-1e-3", "-0.001"},
-        {"cache", "on", "on"},      {"cache", "False", "off"},
-        {"file", "a b", "a b"},     {"file", "", ""},
+        {"threads", "0", "0"},
+        {"threads", "64", "64"},
+        {"block-size", "16", "16"},
+        {"level", "-2147483648", "-2147483648"},
+        {"seed", "18446744073709551615", "18446744073709551615"},
+        {"memory", "2KiB", "2048"},
+        {"temperature", "0.7", "0.699999988"},
+        {"temperature", "2", "2"},
+        {"seconds", "-1e-3", "-0.001"},
+        {"cache", "on", "on"},
+        {"cache", "False", "off"},
+        {"file", "a b", "a b"},
+        {"file", "", ""},
         {"dtype", "f32", "f32"},
     };
 
@@ -101,6 +109,9 @@ START_TEST(values_that_are_refused)
         {"seconds", "1e999", "--seconds: 1e999 is not a number"},
         {"cache", "maybe", "--cache: maybe is not on or off"},
         {"dtype", "f64", "--dtype: f64 is not one of f16, f32"},
+        {"dtype", "f16x", "--dtype: f16x is not one of f16, f32"},
+        {"dtype", "f1", "--dtype: f1 is not one of f16, f32"},
+        {"level", "-2147483649", "--level: -2147483649 is not a whole number"},
         {"dtype", "", "--dtype: the value is empty; it takes one of f16, f32"},
     };
 

@@ -295,10 +295,11 @@ START_TEST(values_arrive)
         read_line(&b,
                   "{\"body\":{\"messages\":[{\"role\":\"developer\",\"content\":\"s\"},{\"role\":"
                   "\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\","
-                  "\"text\":\"b\\u0000c\"}]}],\"logprobs\":true,\"top_logprobs\":2}}",
+                  "\"text\":\"b\\u0000c\"}]}],\"logprobs\":true,\"top_logprobs\":2,\"top_k\":-1}}",
                   &err) == SHOAL_OK,
         "%s", err.text);
     ck_assert(b.is_chat && q->n_messages == 2 && q->logprobs == 2 && !q->prompt);
+    ck_assert_int_eq(q->top_k, 0);
     ck_assert_str_eq(q->messages[0].role, "system");
     ck_assert_uint_eq(q->messages[1].n_content, 5);
     ck_assert_mem_eq(q->messages[1].content, "a\nb\0c", 5);

@@ -263,6 +263,93 @@ START_TEST(jobs_and_their_lines)
 }
 END_TEST
 
+/* tiny's tokens are bytes, so a token may be a part of a character. */
+START_TEST(chat_lines_with_logprobs)
+{
+    static const char expected[] =
+        "{\"role\":\"assistant\",\"content\":\"A\"}|"
+        "[{\"token\":\"A\",\"logprob\":-0.5,\"bytes\":[65],\"top_logprobs\":["
+        "{\"token\":\"A\",\"logprob\":-0.5,\"bytes\":[65]},"
+        "{\"token\":\"bytes:\\\\xc3\",\"logprob\":-9999,\"bytes\":[195]}]},"
+        "{\"token\":\"B\",\"logprob\":-2,\"bytes\":[66],\"top_logprobs\":["
+        "{\"token\":\"C\",\"logprob\":-1,\"bytes\":[67]}]}]|"
+        "[null,{\"66\":{\"logprob\":-3,\"rank\":4,\"decoded_token\":\"B\"},"
+        "\"67\":{\"logprob\":-1,\"rank\":1,\"decoded_token\":\"C\"}}]|";
+    static const char *const paths[] = {"message", "logprobs", "prompt_logprobs"};
+    const struct shoal_logprob entries[] = {{65, -0.5f, 1}, {65, -0.5f, 1}, {195, -INFINITY, 2}};
+    const struct shoal_logprob second[] = {{66, -2, 3}, {67, -1, 1}},
+                               prompt[] = {{66, -3, 4}, {67, -1, 1}};
+    const int32_t prompt_ids[] = {65, 66};
+    struct batch_request b = {
+        .line = 1, .is_chat = true, .request = {.n = 1, .logprobs = 2, .prompt_logprobs = 1}};
+    struct shoal_event event = {.has_token = true,
+                                .token = 65,
+                                .text = "A",
+                                .n_text = 1,
+                                .logprobs = entries,
+                                .n_logprobs = 3,
+                                .prompt_ids = prompt_ids,
+                                .n_prompt = 2,
+                                .prompt_logprobs = prompt,
+                                .n_prompt_logprobs = 2,
+                                .prompt_logprobs_width = 2,
+                                .n_generated = 1};
+    struct result_context context = {.model = "m"};
+    struct shoal_options options;
+    struct shoal_engine *engine;
+    struct shoal_error err;
+    struct text line = {0}, found = {0};
+    struct job *j;
+    json_t *root, *body, *choice;
+
+    shoal_options_default(&options);
+    options.model = "tiny";
+    options.threads = 1;
+    options.num_kv_blocks = 64;
+    ck_assert_msg(shoal_engine_open(&engine, &options, &err) == SHOAL_OK, "%s", err.text);
+    context.engine = engine;
+    b.custom_id = mem_strdup("x");
+    j = job_create(&b);
+    ck_assert(!job_take_event(j, &event));
+    event = (struct shoal_event){.has_token = true,
+                                 .token = 66,
+                                 .text = "",
+                                 .logprobs = second,
+                                 .n_logprobs = 2,
+                                 .n_prompt = 2,
+                                 .prompt_ids = prompt_ids,
+                                 .n_generated = 2,
+                                 .finish = SHOAL_FINISH_STOP};
+    ck_assert(job_take_event(j, &event));
+    result_line_print(&context, j, &line);
+    root = json_loads(line.bytes, 0, NULL);
+    ck_assert_ptr_nonnull(root);
+    body = json_object_get(json_object_get(root, "response"), "body");
+    choice = json_array_get(json_object_get(body, "choices"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(body, "object")), "chat.completion");
+    for (int i = 0; i < 3; i++) {
+        json_t *part = json_object_get(i < 2 ? choice : body, paths[i]);
+        char *text = json_dumps(i == 1 ? json_object_get(part, "content") : part,
+                                JSON_COMPACT | JSON_REAL_PRECISION(9));
+        text_printf(&found, "%s|", text);
+        free(text);
+    }
+    ck_assert_str_eq(found.bytes, expected);
+
+    /* the same as a completion: one offset a token, keys by spelling */
+    text_clear(&line);
+    result_completion_logprobs(&context, &j->choices[0], &line);
+    ck_assert_str_eq(line.bytes, "{\"text_offset\":[0,1],\"token_logprobs\":[-0.5,-2],\"tokens\":"
+                                 "[\"A\",\"B\"],\"top_logprobs\":[{\"A\":-0.5,\"bytes:\\\\xc3\":"
+                                 "-9999},{\"C\":-1,\"B\":-2}]}");
+    json_decref(root);
+    job_destroy(j);
+    text_fini(&line);
+    text_fini(&found);
+    ck_assert_int_eq(shoal_engine_close(engine), SHOAL_OK);
+}
+END_TEST
+
 START_TEST(jobs_that_end_early)
 {
     const struct result_context context = {.model = "m"};
@@ -307,4 +394,5 @@ END_TEST
 
 SUITE("output", json_strings, json_floats, statistics_of_samples, more_samples_than_are_kept,
       a_disk_that_fills_and_empties, outputs_that_fail, emptied_only_at_the_start,
-      jobs_and_their_lines, jobs_that_end_early, lines_of_refused_requests)
+      jobs_and_their_lines, chat_lines_with_logprobs, jobs_that_end_early,
+      lines_of_refused_requests)

@@ -4,8 +4,8 @@
  *
  *     test_engine_exactness --model embedded --write FILE
  *     mpirun -n 2 test_engine_exactness --model embedded --ranks 2 --check FILE
- *     test_engine_exactness --real --write FILE      a few rows of the model that SHOAL_MODEL names
- *     test_engine_exactness --list */
+ *     test_engine_exactness --real --write FILE      a few rows of the model that SHOAL_TEST_MODEL
+ * names test_engine_exactness --list */
 #include "base/clock.h"
 #include "base/text.h"
 #include "comm/comm.h"
@@ -39,7 +39,7 @@ static bool parse(int argc, char **argv, struct arguments *a)
         }
         if (strcmp(name, "--real") == 0) {
             a->is_real = true;
-            a->target.model = getenv("SHOAL_MODEL");
+            a->target.model = getenv("SHOAL_TEST_MODEL");
             a->target.n_requests = REAL_REQUESTS;
             continue;
         }
@@ -201,7 +201,7 @@ int main(int argc, char **argv)
     if (a.lists)
         return list_rows();
     if (a.is_real && (!a.target.model || a.target.model[0] == '\0')) {
-        printf("skipped: SHOAL_MODEL, the GGUF file of a real model, is not set\n");
+        printf("skipped: SHOAL_TEST_MODEL, the GGUF file of a real model, is not set\n");
         return EXIT_SKIPPED;
     }
     /* MPI begins and ends once in a process; here it must last over many engines. */

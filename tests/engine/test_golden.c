@@ -291,11 +291,11 @@ END_TEST
 static void check_real(const char *weights, const char *kv, const struct bounds *bounds)
 {
     static const char *const files[] = {"golden/gsm8k_text.jsonl", "golden/mt_bench_chat.jsonl"};
-    const char *model = getenv("SHOAL_MODEL");
+    const char *model = getenv("SHOAL_TEST_MODEL");
     char path[512];
 
     if (!model || model[0] == '\0') {
-        printf("skipped: SHOAL_MODEL does not name SmolLM2-135M-Instruct.Q4_1.gguf\n");
+        printf("skipped: SHOAL_TEST_MODEL does not name SmolLM2-135M-Instruct.Q4_1.gguf\n");
         return;
     }
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)

@@ -1,10 +1,10 @@
-/* Times the linear kernels on the shapes of SmolLM2-135M (30 layers, output matrix aside; 36 % less
- * deep and 256 a multiple for the K types):
+/* Times the linear kernels on the shapes of SmolLM2-135M: 30 layers, output matrix aside, and for the
+ * K types 512 in place of 576.
  *
  *     bench_kernels_linear [--type Q4_1] [--isa avx512] [--threads 2] [--tokens 8]
  *
- * One line for each instruction set, number of threads and number of tokens; the best of several
- * runs. */
+ * One line for each instruction set, number of threads and number of tokens: the best of several
+ * runs. The portable kernels are timed only when asked for. */
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"

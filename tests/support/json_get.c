@@ -22,7 +22,8 @@ static int print_value(const json_t *value, const char *path)
 
     while (copy && value && (name = strsep(&rest, "."))) {
         if (strcmp(name, "#") == 0) {
-            printf("%zu\n", json_is_array(value) ? json_array_size(value) : json_object_size(value));
+            printf("%zu\n",
+                   json_is_array(value) ? json_array_size(value) : json_object_size(value));
             free(copy);
             return EXIT_SUCCESS;
         }

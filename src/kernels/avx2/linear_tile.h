@@ -177,7 +177,7 @@ ALWAYS_INLINE void load_group(const enum weight_type type, const uint8_t *panel,
         const struct panel_q2_k *p = (const struct panel_q2_k *)(const void *)panel + block;
         const __m256i scales = _mm256_cvtepu8_epi16(
             _mm_loadu_si128((const __m128i *)(const void *)(p->scales[g] + 2 * first)));
-        load_pairs(p->pairs[g] + at, w->v);
+        load_pairs(p->groups[g].pairs + at, w->v);
         w->scale = load_halfs(p->d + first);
         w->min = load_halfs(p->dmin + first);
         spread_pairs(_mm256_and_si256(scales, _mm256_set1_epi16(15)), w->half_scale);
@@ -186,15 +186,15 @@ ALWAYS_INLINE void load_group(const enum weight_type type, const uint8_t *panel,
     }
     case WEIGHT_Q3_K: {
         const struct panel_q3_k *p = (const struct panel_q3_k *)(const void *)panel + block;
-        load_pairs(p->pairs[g] + at, w->v);
-        or_bits(p->bits[g] + at, 2, w->v);
+        load_pairs(p->groups[g].pairs + at, w->v);
+        or_bits(p->groups[g].bits + at, 2, w->v);
         w->scale = _mm256_loadu_ps(p->d + first);
         load_half_scales(p->scales[g] + 2 * first, 4, w);
         break;
     }
     case WEIGHT_Q4_K: {
         const struct panel_q4_k *p = (const struct panel_q4_k *)(const void *)panel + block;
-        load_nibbles(p->nibbles[g] + at, w->v);
+        load_nibbles(p->groups[g].nibbles + at, w->v);
         w->scale =
             _mm256_mul_ps(load_halfs(p->d + first), load_bytes_as_floats(p->scales[g] + first));
         w->min = _mm256_mul_ps(negate(load_halfs(p->dmin + first)),
@@ -203,8 +203,8 @@ ALWAYS_INLINE void load_group(const enum weight_type type, const uint8_t *panel,
     }
     case WEIGHT_Q5_K: {
         const struct panel_q5_k *p = (const struct panel_q5_k *)(const void *)panel + block;
-        load_nibbles(p->nibbles[g] + at, w->v);
-        or_bits(p->bits[g] + at, 4, w->v);
+        load_nibbles(p->groups[g].nibbles + at, w->v);
+        or_bits(p->groups[g].bits + at, 4, w->v);
         w->scale =
             _mm256_mul_ps(load_halfs(p->d + first), load_bytes_as_floats(p->scales[g] + first));
         w->min = _mm256_mul_ps(negate(load_halfs(p->dmin + first)),
@@ -213,8 +213,8 @@ ALWAYS_INLINE void load_group(const enum weight_type type, const uint8_t *panel,
     }
     case WEIGHT_Q6_K: {
         const struct panel_q6_k *p = (const struct panel_q6_k *)(const void *)panel + block;
-        load_nibbles(p->nibbles[g] + at, w->v);
-        or_pairs(p->pairs[g] + at, 4, w->v);
+        load_nibbles(p->groups[g].nibbles + at, w->v);
+        or_pairs(p->groups[g].pairs + at, 4, w->v);
         w->scale = _mm256_loadu_ps(p->d + first);
         load_half_scales(p->scales[g] + 2 * first, 32, w);
         break;

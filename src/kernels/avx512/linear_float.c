@@ -7,7 +7,7 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-enum { TILE_ROWS = 12 };
+enum { TILE_ROWS = 12, BLOCK_BYTES = 128 * 1024, PREFETCH_ROWS = 4, PREFETCH_BYTES = 3072 };
 
 /* 16 outputs at depth k. */
 ALWAYS_INLINE __m512 load_weights(const enum weight_type type, const uint8_t *panel, int32_t k)
@@ -20,6 +20,16 @@ ALWAYS_INLINE __m512 load_weights(const enum weight_type type, const uint8_t *pa
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
 }
 
+/* As prefetch_group of linear_tile.h does. */
+ALWAYS_INLINE void prefetch_weights(const enum weight_type type, const uint8_t *panel, int32_t k)
+{
+    const uintptr_t n_bytes = (uintptr_t)panel_types[type].unit_bytes;
+
+    _mm_prefetch((const char *)((uintptr_t)panel + (uintptr_t)k * n_bytes + PREFETCH_BYTES),
+                 _MM_HINT_T0);
+}
+
+/* n_rows rows, at most TILE_ROWS, from first_row, times one panel. */
 ALWAYS_INLINE void float_tile(const enum weight_type type, const struct linear_args *args,
                               int32_t panel_index, int32_t first_row, const int32_t n_rows)
 {
@@ -35,6 +45,9 @@ ALWAYS_INLINE void float_tile(const enum weight_type type, const struct linear_a
 
     for (int32_t k = 0; k < args->k; k++) {
         const __m512 w = load_weights(type, panel, k);
+
+        if (n_rows >= PREFETCH_ROWS)
+            prefetch_weights(type, panel, k);
 #pragma GCC unroll 12
         for (int32_t t = 0; t < n_rows; t++)
             acc[t] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[(size_t)t * stride + (size_t)k]), acc[t]);
@@ -44,60 +57,69 @@ ALWAYS_INLINE void float_tile(const enum weight_type type, const struct linear_a
         _mm512_storeu_ps(out + t * args->ld_out, acc[t]);
 }
 
-ALWAYS_INLINE void float_panel(const enum weight_type type, const struct linear_args *args,
-                               int32_t panel)
+ALWAYS_INLINE void float_rows(const enum weight_type type, const struct linear_args *args,
+                              int32_t panel, int32_t first_row, int32_t n_rows)
 {
-    const int32_t n_tiles = (args->n_rows + TILE_ROWS - 1) / TILE_ROWS;
-
-    for (int32_t i = 0, row = 0; i < n_tiles; i++) {
-        const int32_t n = (args->n_rows - row) / (n_tiles - i);
-
-        switch (n) {
-        case 1:
-            float_tile(type, args, panel, row, 1);
-            break;
-        case 2:
-            float_tile(type, args, panel, row, 2);
-            break;
-        case 3:
-            float_tile(type, args, panel, row, 3);
-            break;
-        case 4:
-            float_tile(type, args, panel, row, 4);
-            break;
-        case 5:
-            float_tile(type, args, panel, row, 5);
-            break;
-        case 6:
-            float_tile(type, args, panel, row, 6);
-            break;
-        case 7:
-            float_tile(type, args, panel, row, 7);
-            break;
-        case 8:
-            float_tile(type, args, panel, row, 8);
-            break;
-        case 9:
-            float_tile(type, args, panel, row, 9);
-            break;
-        case 10:
-            float_tile(type, args, panel, row, 10);
-            break;
-        case 11:
-            float_tile(type, args, panel, row, 11);
-            break;
-        default:
-            float_tile(type, args, panel, row, 12);
-            break;
-        }
-        row += n;
+    switch (n_rows) {
+    case 1:
+        float_tile(type, args, panel, first_row, 1);
+        break;
+    case 2:
+        float_tile(type, args, panel, first_row, 2);
+        break;
+    case 3:
+        float_tile(type, args, panel, first_row, 3);
+        break;
+    case 4:
+        float_tile(type, args, panel, first_row, 4);
+        break;
+    case 5:
+        float_tile(type, args, panel, first_row, 5);
+        break;
+    case 6:
+        float_tile(type, args, panel, first_row, 6);
+        break;
+    case 7:
+        float_tile(type, args, panel, first_row, 7);
+        break;
+    case 8:
+        float_tile(type, args, panel, first_row, 8);
+        break;
+    case 9:
+        float_tile(type, args, panel, first_row, 9);
+        break;
+    case 10:
+        float_tile(type, args, panel, first_row, 10);
+        break;
+    case 11:
+        float_tile(type, args, panel, first_row, 11);
+        break;
+    default:
+        float_tile(type, args, panel, first_row, 12);
+        break;
     }
 }
 
+/* Blocks of panels that the second-level cache keeps; in a block one tile of rows, shared out
+ * evenly, after the other. */
 ALWAYS_INLINE void linear_float(const enum weight_type type, const struct linear_args *args)
 {
-    for (int32_t p = 0; p < args->n_panels; p++)
-        float_panel(type, args, p);
+    const int32_t n_tiles = (args->n_rows + TILE_ROWS - 1) / TILE_ROWS;
+    const int32_t fit = (int32_t)(BLOCK_BYTES / panel_bytes(type, args->k));
+    const int32_t n_block = fit > 0 ? fit : 1;
+
+    for (int32_t first = 0; first < args->n_panels; first += n_block) {
+        const int32_t left = args->n_panels - first;
+        const int32_t end = first + (left < n_block ? left : n_block);
+
+        for (int32_t i = 0, row = 0; i < n_tiles; i++) {
+            const int32_t n = (args->n_rows - row) / (n_tiles - i);
+
+            for (int32_t p = first; p < end; p++)
+                float_rows(type, args, p, row, n);
+            row += n;
+        }
+    }
 }
 
 void linear_f32__avx512(const struct linear_args *args)

@@ -167,7 +167,7 @@ ALWAYS_INLINE void load_group(const enum weight_type type, const uint8_t *panel,
         const struct panel_q2_k *p = (const struct panel_q2_k *)(const void *)panel + block;
         const __m512i scales =
             _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)p->scales[g]));
-        load_pairs(p->pairs[g], w->v);
+        load_pairs(p->groups[g].pairs, w->v);
         w->scale = load_halfs(p->d);
         w->min = load_halfs(p->dmin);
         split_pairs(_mm512_and_si512(scales, _mm512_set1_epi16(15)), w->half_scale);
@@ -176,31 +176,31 @@ ALWAYS_INLINE void load_group(const enum weight_type type, const uint8_t *panel,
     }
     case WEIGHT_Q3_K: {
         const struct panel_q3_k *p = (const struct panel_q3_k *)(const void *)panel + block;
-        load_pairs(p->pairs[g], w->v);
-        or_bits(p->bits[g], 2, w->v);
+        load_pairs(p->groups[g].pairs, w->v);
+        or_bits(p->groups[g].bits, 2, w->v);
         w->scale = _mm512_loadu_ps(p->d);
         load_half_scales(p->scales[g], 4, w);
         break;
     }
     case WEIGHT_Q4_K: {
         const struct panel_q4_k *p = (const struct panel_q4_k *)(const void *)panel + block;
-        load_nibbles(p->nibbles[g], w->v);
+        load_nibbles(p->groups[g].nibbles, w->v);
         w->scale = _mm512_mul_ps(load_halfs(p->d), load_bytes_as_floats(p->scales[g]));
         w->min = _mm512_mul_ps(negate(load_halfs(p->dmin)), load_bytes_as_floats(p->mins[g]));
         break;
     }
     case WEIGHT_Q5_K: {
         const struct panel_q5_k *p = (const struct panel_q5_k *)(const void *)panel + block;
-        load_nibbles(p->nibbles[g], w->v);
-        or_bits(p->bits[g], 4, w->v);
+        load_nibbles(p->groups[g].nibbles, w->v);
+        or_bits(p->groups[g].bits, 4, w->v);
         w->scale = _mm512_mul_ps(load_halfs(p->d), load_bytes_as_floats(p->scales[g]));
         w->min = _mm512_mul_ps(negate(load_halfs(p->dmin)), load_bytes_as_floats(p->mins[g]));
         break;
     }
     case WEIGHT_Q6_K: {
         const struct panel_q6_k *p = (const struct panel_q6_k *)(const void *)panel + block;
-        load_nibbles(p->nibbles[g], w->v);
-        or_pairs(p->pairs[g], 4, w->v);
+        load_nibbles(p->groups[g].nibbles, w->v);
+        or_pairs(p->groups[g].pairs, 4, w->v);
         w->scale = _mm512_loadu_ps(p->d);
         load_half_scales(p->scales[g], 32, w);
         break;
