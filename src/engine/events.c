@@ -115,11 +115,11 @@ bool events_next(struct events *e, struct requests *requests, struct shoal_event
 
 void events_deliver(struct events *e, struct requests *requests)
 {
-    const struct queued_event q = e->queue[e->n - 1];
+    /* Out of the queue first: the callback may cancel or submit, which adds events behind it. */
+    const struct queued_event q = e->queue[--e->n];
     const struct shoal_event event = resolve(e, &q);
 
     q.request->on_event(q.request->user, &event);
-    e->n--;
     if (q.is_last)
         requests_remove(requests, q.request);
     if (e->n == e->first)
