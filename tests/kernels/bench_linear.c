@@ -1,5 +1,5 @@
-/* Times the linear kernels on the shapes of SmolLM2-135M: 30 layers, output matrix aside, and for the
- * K types 512 in place of 576.
+/* Times the linear kernels on the shapes of SmolLM2-135M: 30 layers, output matrix aside, and for
+ * the K types 512 in place of 576.
  *
  *     bench_kernels_linear [--type Q4_1] [--isa avx512] [--threads 2] [--tokens 8]
  *
