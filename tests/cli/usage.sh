@@ -17,28 +17,32 @@ n_ranks=${n_ranks:-1}
 
 refused "there is no command rum; the nearest is run" rum
 refused "there is no command frobnicate" frobnicate
-refused "shoal run: nothing to do: give --prompt TEXT or --input FILE" run
-refused "there is no option --max-num-seq; the nearest is --max-num-seqs" run --max-num-seq 3 -p x
 refused "--block-size: 7 is not one of 8, 16, 32, 64, 128" run --block-size 7 -p x
-refused "--max-num-batched-tokens: 0 is not a whole number" run --max-num-batched-tokens 0 -p x
-refused "--max-num-seqs: 0 is not a whole number" run --max-num-seqs 0 -p x
-refused "--kv-cache-memory: much is not a size in bytes" run --kv-cache-memory much -p x
-refused "--kv-cache-dtype: f64 is not one of f32, f16, bf16, q8_0" run --kv-cache-dtype f64 -p x
-refused "--tp 2: a layer shared by ranks will come later" run --tp 2 -p x
-refused "--cp 2: a context shared by ranks will come later" run --cp 2 -p x
-refused "--pp 2: layers on different ranks will come later" run --pp 2 -p x
 refused "--dp 7 on $n_ranks rank" run --dp 7 -p x
-refused "both give the size of the pool" run --kv-cache-memory 1MiB --num-kv-blocks 5 -p x
-refused "--kv-layout dense has no prefix cache" run --kv-layout dense --enable-prefix-caching -p x
-refused "--prompt and --input: give one of them" run -p x -i y
-refused "--format is about --input" run -p x --format text
-refused "--max-tokens has no effect on batch lines" run -i y --max-tokens 5
-refused "--stop: the text is empty" run -p x --stop ""
-refused "\"x\" stands there without an option" run x
-refused "--output needs a value" run -p x --output
 refused "--max-model-len 513 is more than the model's context" run -p x --max-model-len 513
-refused "nothing to do: give a text" tokenize
-refused "--extract writes built-in models" inspect --extract x y.gguf
+
+# mpirun takes a second to end ranks that fail: the others are tried with one process only
+if [ -z "$LAUNCH" ]; then
+    refused "shoal run: nothing to do: give --prompt TEXT or --input FILE" run
+    refused "there is no option --max-num-seq; the nearest is --max-num-seqs" run --max-num-seq 3 -p x
+    refused "--max-num-batched-tokens: 0 is not a whole number" run --max-num-batched-tokens 0 -p x
+    refused "--max-num-seqs: 0 is not a whole number" run --max-num-seqs 0 -p x
+    refused "--kv-cache-memory: much is not a size in bytes" run --kv-cache-memory much -p x
+    refused "--kv-cache-dtype: f64 is not one of f32, f16, bf16, q8_0" run --kv-cache-dtype f64 -p x
+    refused "--tp 2: a layer shared by ranks will come later" run --tp 2 -p x
+    refused "--cp 2: a context shared by ranks will come later" run --cp 2 -p x
+    refused "--pp 2: layers on different ranks will come later" run --pp 2 -p x
+    refused "both give the size of the pool" run --kv-cache-memory 1MiB --num-kv-blocks 5 -p x
+    refused "--kv-layout dense has no prefix cache" run --kv-layout dense --enable-prefix-caching -p x
+    refused "--prompt and --input: give one of them" run -p x -i y
+    refused "--format is about --input" run -p x --format text
+    refused "--max-tokens has no effect on batch lines" run -i y --max-tokens 5
+    refused "--stop: the text is empty" run -p x --stop ""
+    refused "\"x\" stands there without an option" run x
+    refused "--output needs a value" run -p x --output
+    refused "nothing to do: give a text" tokenize
+    refused "--extract writes built-in models" inspect --extract x y.gguf
+fi
 
 SHOAL_MAX_NUM_SEQS=-3
 export SHOAL_MAX_NUM_SEQS

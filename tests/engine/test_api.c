@@ -724,10 +724,10 @@ START_TEST(prompts_that_do_not_fit)
     struct shoal_options options = default_options("tiny");
     struct shoal_engine *engine;
     struct shoal_request request = greedy("", 4);
-    char prompt[512];
+    char prompt[512 + 1] = "";
     struct seen seen;
 
-    memset(prompt, 'a', sizeof prompt);
+    memset(prompt, 'a', sizeof prompt - 1);
     options.block_size = 8;
     options.num_kv_blocks = 5; /* 40 tokens, fewer than the context of 512 */
     engine = open_engine(&options);

@@ -230,8 +230,9 @@ static void keep(struct answer *a, const struct shoal_event *event)
     a->n_cached = event->n_cached;
     if (event->has_token) {
         a->tokens[a->n_tokens] = event->token;
-        memcpy(a->logprobs[a->n_tokens++], event->logprobs,
-               (size_t)event->n_logprobs * sizeof *event->logprobs);
+        for (int32_t i = 0; i < event->n_logprobs; i++)
+            a->logprobs[a->n_tokens][i] = event->logprobs[i];
+        a->n_tokens++;
     }
     if (event->error)
         snprintf(a->error, sizeof a->error, "%s", event->error);
