@@ -86,8 +86,11 @@ enum shoal_status comm_ranks_agree(struct comm *c, const struct ranks *r, enum s
     int64_t worst = (int64_t)mine * n_ranks + r->rank;
     struct shoal_error failed, told = {0};
 
+    /* Rank 0 speaks for all, so what it did not see itself has to say where it was. */
     if (mine)
-        snprintf(told.text, sizeof told.text, "%s", err ? err->text : shoal_status_name(mine));
+        shoal_fail(&told, mine, "%s", err ? err->text : shoal_status_name(mine));
+    if (mine && c->world.rank > 0)
+        shoal_error_prefix(&told, "rank %d", c->world.rank);
     if (minimum(c, r, &worst, &failed)) {
         if (err)
             *err = failed;

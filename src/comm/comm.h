@@ -36,8 +36,8 @@ int32_t comm_node_size(const struct comm *c);
 _Noreturn void comm_abort(struct comm *c, int code);
 
 /* Collective. Every rank gives its status, with the sentence in *err when it failed; all get the
- * worst (the lowest number), with the sentence of the lowest rank that has it, so that they stop
- * together. */
+ * worst (the lowest number), with the sentence of the lowest rank that has it ("rank 2: ..." where
+ * that is not rank 0), so that they stop together. */
 enum shoal_status comm_agree(struct comm *c, enum shoal_status mine, struct shoal_error *err);
 /* Collective. Rank 0's n bytes to all. */
 enum shoal_status comm_broadcast(struct comm *c, void *bytes, size_t n, struct shoal_error *err);

@@ -46,12 +46,26 @@ static enum shoal_status open_text(struct shoal_engine *e, struct shoal_error *e
     return status;
 }
 
+/* Collective. Do all ranks have rank 0's bytes? */
+static enum shoal_status check_same(struct shoal_engine *e, const void *bytes, size_t n,
+                                    struct shoal_error *err)
+{
+    int32_t which;
+    bool is_equal;
+    enum shoal_status status = comm_all_equal(e->comm, bytes, n, &is_equal, &which, err);
+
+    if (status == SHOAL_OK && !is_equal)
+        status = shoal_fail(err, SHOAL_E_MISMATCH,
+                            "rank %d opened a different file as %s than rank 0: all ranks need the "
+                            "same model",
+                            which, e->options.model);
+    return status;
+}
+
 enum shoal_status engine_open_model(struct shoal_engine *e, struct shoal_error *err)
 {
     const struct model_options options = {.weights = engine_parse_weights(e->options.weights)};
     enum shoal_status status;
-    int32_t which;
-    bool is_equal;
 
     status = engine_open_gguf(e->options.model, &e->gguf, &e->built_in, err);
     if (status == SHOAL_OK)
@@ -60,14 +74,7 @@ enum shoal_status engine_open_model(struct shoal_engine *e, struct shoal_error *
         status = open_text(e, err);
     if ((status = comm_agree(e->comm, status, err)) != SHOAL_OK)
         return status;
-    status = comm_all_equal(e->comm, &e->model->quick_hash, sizeof e->model->quick_hash, &is_equal,
-                            &which, err);
-    if (status == SHOAL_OK && !is_equal)
-        status = shoal_fail(err, SHOAL_E_MISMATCH,
-                            "rank %d opened a different file as %s than rank 0: all ranks need the "
-                            "same model",
-                            which, e->options.model);
-    return status;
+    return check_same(e, &e->model->quick_hash, sizeof e->model->quick_hash, err);
 }
 
 /* The reference is exact only where OpenBLAS runs the same kernel. */
@@ -118,5 +125,8 @@ enum shoal_status engine_pack_model(struct shoal_engine *e, struct shoal_error *
     e->gguf = NULL;
     mem_free(e->built_in);
     e->built_in = NULL;
-    return comm_agree(e->comm, status, err);
+    if ((status = comm_agree(e->comm, status, err)) != SHOAL_OK || comm_size(e->comm) == 1)
+        return status;
+    /* The quick hash has seen samples of the tensors; what is computed with must be equal whole. */
+    return check_same(e, e->image.bytes, e->image.n, err);
 }

@@ -129,23 +129,27 @@ START_TEST(agree_on_the_worst)
         enum shoal_status mine = SHOAL_OK;
 
         if (me == who)
-            mine = shoal_fail(&err, SHOAL_E_FORMAT, "rank %d could not read it", who);
+            mine = shoal_fail(&err, SHOAL_E_FORMAT, "it cannot be read");
         ck_assert_int_eq(comm_agree(comm, mine, &err), SHOAL_E_FORMAT);
         ck_assert_int_eq(err.status, SHOAL_E_FORMAT);
-        char expected[64];
-        snprintf(expected, sizeof expected, "rank %d could not read it", who);
+        char expected[64] = "it cannot be read";
+        if (who > 0)
+            snprintf(expected, sizeof expected, "rank %d: it cannot be read", who);
         ck_assert_str_eq(err.text, expected);
     }
     /* All fail: the last one worst, or all alike. */
-    shoal_fail(&err, SHOAL_E_IO, "rank %d", me);
+    shoal_fail(&err, SHOAL_E_IO, "mine is %d", me);
     ck_assert_int_eq(comm_agree(comm, SHOAL_E_IO, &err), SHOAL_E_IO);
-    ck_assert_str_eq(err.text, "rank 0");
+    ck_assert_str_eq(err.text, "mine is 0");
     enum shoal_status mine = me == n - 1 ? SHOAL_E_INTERNAL : SHOAL_E_IO;
     char expected[64];
 
-    shoal_fail(&err, mine, "rank %d", me);
+    shoal_fail(&err, mine, "mine is %d", me);
     ck_assert_int_eq(comm_agree(comm, mine, &err), SHOAL_E_INTERNAL);
-    snprintf(expected, sizeof expected, "rank %d", n - 1);
+    if (n == 1)
+        snprintf(expected, sizeof expected, "mine is 0");
+    else
+        snprintf(expected, sizeof expected, "rank %d: mine is %d", n - 1, n - 1);
     ck_assert_str_eq(err.text, expected);
 
     /* Without a sentence the name of the status stands for it. */
