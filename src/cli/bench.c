@@ -2,13 +2,13 @@
 #include "cli/bench.h"
 
 #include "base/clock.h"
+#include "base/env_rank.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "cli/commands.h"
-#include "cli/engine_options.h"
-#include "cli/interrupt.h"
-#include "comm/comm.h"
+#include "engine/interrupt.h"
+#include "engine/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +54,7 @@ int cli_bench(int argc, char *argv[])
             return benchmarks[i].run(argc - 1, argv + 1);
     }
     const bool is_help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
-    if (comm_env_rank() == 0) {
+    if (env_rank() == 0) {
         const char *nearest = nearest_name(name, names, N_BENCHMARKS);
         if (!is_help && argc > 1)
             fprintf(stderr, "shoal bench: there is no benchmark %.80s%s%s\n\n", name,

@@ -3,7 +3,7 @@
 #define CLI_BENCH_H
 
 #include "base/rng.h"
-#include "cli/command_line.h"
+#include "base/command_line.h"
 #include "cli/progress.h"
 #include "shoal/shoal.h"
 

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "cli/engine_options.h"
+#include "engine/options.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "cli/engine_options.h"
+#include "engine/options.h"
 
 #include <stddef.h>
 #include <stdio.h>

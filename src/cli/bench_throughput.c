@@ -2,12 +2,12 @@
 #include "cli/bench.h"
 
 #include "base/clock.h"
+#include "base/env_rank.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "cli/engine_options.h"
-#include "cli/interrupt.h"
 #include "cli/request_source.h"
-#include "comm/comm.h"
+#include "engine/interrupt.h"
+#include "engine/options.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -216,7 +216,7 @@ int bench_throughput(int argc, char *argv[])
     else
         code = engine_options_check(&cl, &engine);
     /* Before the others open an engine and wait for rank 0 there. */
-    if (!code && comm_env_rank() == 0 && read_batch(t.fields.input, &t.batch, &err))
+    if (!code && env_rank() == 0 && read_batch(t.fields.input, &t.batch, &err))
         code = engine_options_failed(&cl, &err);
     if (!code)
         code = bench_run(&cl, &engine, measure, &t);

@@ -1,14 +1,14 @@
 /* shoal inspect - what a model file holds, and the memory it will need */
 #include "cli/commands.h"
 
+#include "base/env_rank.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cli/engine_options.h"
 #include "cli/inspection.h"
 #include "cli/result_file.h"
-#include "comm/comm.h"
 #include "engine/engine.h"
 #include "engine/local_model.h"
+#include "engine/options.h"
 #include "kv/store.h"
 #include "model/forward.h"
 
@@ -222,7 +222,7 @@ int cli_inspect(int argc, char *argv[])
     if (!code && o.extract && strcmp(options.model, "embedded") != 0 &&
         strcmp(options.model, "tiny") != 0)
         code = command_line_refuse(&cl, "--extract writes built-in models: embedded or tiny");
-    if (!code && comm_env_rank() == 0)
+    if (!code && env_rank() == 0)
         code = o.extract ? extract(&o, &options) : print(&o, &options);
     command_line_close(&cl);
     return code;

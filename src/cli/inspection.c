@@ -1,6 +1,6 @@
 #include "cli/inspection.h"
 
-#include "cli/json_out.h"
+#include "base/json_out.h"
 
 #include <stdio.h>
 

@@ -2,9 +2,9 @@
 #include "cli/commands.h"
 
 #include "base/clock.h"
+#include "base/command_line.h"
+#include "base/env_rank.h"
 #include "base/text.h"
-#include "cli/command_line.h"
-#include "comm/comm.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ static int refuse_command(const char *name)
 {
     const char *names[N_COMMANDS], *nearest;
 
-    if (comm_env_rank() > 0)
+    if (env_rank() > 0)
         return EXIT_USAGE;
     for (size_t i = 0; i < N_COMMANDS; i++)
         names[i] = commands[i].name;
@@ -69,7 +69,7 @@ static int finish(int code)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
-    if (comm_env_rank() == 0)
+    if (env_rank() == 0)
         perror("shoal: error: standard output");
     return code == EXIT_SUCCESS ? EXIT_FAILURE : code;
 }
@@ -79,17 +79,17 @@ static int run_command(int argc, char *argv[])
     const char *name = argc > 1 ? argv[1] : "";
 
     if (argc < 2) {
-        if (comm_env_rank() == 0)
+        if (env_rank() == 0)
             print_help(stderr);
         return EXIT_USAGE;
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        if (comm_env_rank() == 0)
+        if (env_rank() == 0)
             print_help(stdout);
         return finish(EXIT_SUCCESS);
     }
     if (strcmp(name, "--version") == 0) {
-        if (comm_env_rank() == 0)
+        if (env_rank() == 0)
             cli_print_version();
         return finish(EXIT_SUCCESS);
     }
@@ -108,7 +108,7 @@ int main(int argc, char *argv[])
     signal(SIGPIPE, SIG_IGN);
     code = run_command(argc, argv);
     /* mpirun kills all ranks when one ends in failure: let rank 0 say first what is wrong. */
-    if (code != EXIT_SUCCESS && comm_env_rank() > 0)
+    if (code != EXIT_SUCCESS && env_rank() > 0)
         clock_sleep_ns(one_second);
     return code;
 }

@@ -1,12 +1,12 @@
 /* shoal perplexity - how well a model predicts a text */
 #include "cli/commands.h"
 
+#include "base/env_rank.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cli/engine_options.h"
-#include "cli/json_out.h"
-#include "cli/option_subset.h"
-#include "comm/comm.h"
+#include "base/option_subset.h"
+#include "engine/options.h"
 #include "engine/perplexity.h"
 
 #include <errno.h>
@@ -210,7 +210,7 @@ int cli_perplexity(int argc, char *argv[])
     else
         code = engine_options_check(&cl, &engine);
     /* One process does it all; other ranks of an mpirun have nothing to do. */
-    if (!code && comm_env_rank() == 0)
+    if (!code && env_rank() == 0)
         code = measure(&cl, &engine, &f);
     command_line_close(&cl);
     return code;

@@ -2,9 +2,9 @@
 #include "cli/commands.h"
 
 #include "base/clock.h"
-#include "cli/engine_options.h"
-#include "cli/option_subset.h"
-#include "comm/comm.h"
+#include "base/env_rank.h"
+#include "base/option_subset.h"
+#include "engine/options.h"
 #include "engine/replay.h"
 #include "engine/timeline.h"
 
@@ -134,7 +134,7 @@ int cli_replay(int argc, char *argv[])
         code = command_line_refuse(&cl, cl.arguments.n == 0 ? "no step log: give LOG"
                                                             : "give one LOG at a time");
     /* One process does it all; other ranks of an mpirun have nothing to do. */
-    else if (comm_env_rank() == 0)
+    else if (env_rank() == 0)
         code = fields.timeline ? draw(&cl, cl.arguments.items[0], fields.timeline)
                                : replay(&cl, cl.arguments.items[0], &engine);
     else

@@ -1,6 +1,6 @@
 #include "cli/result_line.h"
 
-#include "cli/json_out.h"
+#include "base/json_out.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Log-probabilities in OpenAI's two shapes and in vLLM's. */
-#include "cli/json_out.h"
+#include "base/json_out.h"
 #include "cli/result_line.h"
 
 #include <string.h>

@@ -1,13 +1,13 @@
 /* shoal run - answer requests */
 #include "cli/commands.h"
 
+#include "base/env_rank.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "cli/engine_options.h"
-#include "cli/interrupt.h"
 #include "cli/run_loop.h"
-#include "comm/comm.h"
+#include "engine/interrupt.h"
+#include "engine/options.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -285,7 +285,7 @@ static int open_and_answer(const struct command_line *cl, const struct shoal_opt
     struct shoal_error err;
     int code = EXIT_FAILURE;
 
-    if ((comm_env_rank() == 0 && open_files(&r, &summary_json, o, &err)) ||
+    if ((env_rank() == 0 && open_files(&r, &summary_json, o, &err)) ||
         shoal_engine_open(&r.engine, options, &err))
         code = engine_options_failed(cl, &err);
     else

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "cli/interrupt.h"
+#include "engine/interrupt.h"
 
 enum {
     MAX_UNDER_WAY = 4096, /* choices submitted or held */

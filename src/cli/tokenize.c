@@ -1,12 +1,12 @@
 /* shoal tokenize - text to token ids and back */
 #include "cli/commands.h"
 
+#include "base/command_line.h"
+#include "base/env_rank.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "cli/command_line.h"
-#include "cli/json_out.h"
-#include "comm/comm.h"
 #include "engine/engine.h"
 #include "tokenizer/tokenizer.h"
 
@@ -212,7 +212,7 @@ int cli_tokenize(int argc, char *argv[])
         code = command_line_refuse(&cl, "nothing to do: give a text, or - for standard input");
     } else if (!o.decode && cl.arguments.n > 1) {
         code = command_line_refuse(&cl, "%d texts: put one in quotes", cl.arguments.n);
-    } else if (comm_env_rank() > 0) {
+    } else if (env_rank() > 0) {
         code = EXIT_SUCCESS; /* one rank is enough */
     } else if (work(&cl, &o, &out, &err)) {
         log_error("%s", err.text);

@@ -18,9 +18,6 @@ struct comm;
 
 /* What mpirun would make of this process, from its environment; no MPI call. */
 bool comm_under_mpirun(void);
-/* This process's rank by the same environment, for what is said before comm_open; 0 without mpirun.
- */
-int32_t comm_env_rank(void);
 /* "Open MPI v4.1.4" and the like; no MPI_Init needed. */
 void comm_library_version(char *buffer, size_t n);
 

@@ -1,7 +1,5 @@
 #include "comm/comm.h"
 
-#include "base/text.h"
-
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,19 +14,6 @@ bool comm_under_mpirun(void)
         if (getenv(names[i]))
             return true;
     return false;
-}
-
-int32_t comm_env_rank(void)
-{
-    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
-    int64_t rank;
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *value = getenv(names[i]);
-        if (value && parse_i64(value, 0, INT32_MAX, &rank))
-            return (int32_t)rank;
-    }
-    return 0;
 }
 
 void comm_library_version(char *buffer, size_t n)

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "cli/json_out.h"
+#include "base/json_out.h"
 #include "support/suite.h"
 
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /* The same program for one rank without mpirun and for any number of ranks under it. Every test is
  * run by all ranks together; a test that fails on one rank leaves the others waiting, until the
  * time limit of mpirun ends them. */
+#include "base/env_rank.h"
 #include "comm/comm.h"
 
 #include "base/clock.h"
@@ -82,7 +83,7 @@ START_TEST(opened_as_started)
 
     ck_assert_int_eq(comm_size(comm), size_by_launcher());
     ck_assert(comm_rank(comm) >= 0 && comm_rank(comm) < comm_size(comm));
-    ck_assert_int_eq(comm_env_rank(), comm_rank(comm));
+    ck_assert_int_eq(env_rank(), comm_rank(comm));
     ck_assert_int_eq(comm_node_size(comm), comm_size(comm));
     ck_assert_int_eq(comm_node_rank(comm), comm_rank(comm));
     MPI_Initialized(&is_initialized);

@@ -8,6 +8,7 @@
  * names test_engine_exactness --list */
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/env_rank.h"
 #include "comm/comm.h"
 #include "engine/matrix.h"
 
@@ -148,7 +149,7 @@ static bool check_row(const struct arguments *a, const struct matrix_config *con
     matrix_describe(config, name);
     if (!matrix_run(&a->target, config, seen))
         return false;
-    if (comm_env_rank() > 0)
+    if (env_rank() > 0)
         return true;
     const int32_t n = matrix_compare(expected, seen, name);
     printf("%-9s %5.1f s  %s\n", n == 0 ? "equal" : "DIFFERENT",
@@ -176,7 +177,7 @@ static bool check_rows(const struct arguments *a)
     }
     matrix_recording_fini(&expected);
     matrix_recording_fini(&seen);
-    if (comm_env_rank() == 0) {
+    if (env_rank() == 0) {
         for (int isa = cpu_isa_best() + 1; isa < CPU_ISA_COUNT; isa++)
             printf("skipped: this processor has no %s\n", cpu_isa_name((enum cpu_isa)isa));
         printf("%d configurations of %s, weights %s, KV %s: %s\n", n_run, a->target.model,

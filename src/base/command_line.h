@@ -1,10 +1,10 @@
-/* cli/command_line.h - what a command was told: arguments, SHOAL_* variables, --config file
+/* base/command_line.h - what a command was told: arguments, SHOAL_* variables, --config file
  *
  * Driven by tables of settings. The command line wins over the environment, the environment over
  * the file, the file over what the fields held before. Under mpirun every rank reads the same
  * command line, so that all stop alike; only rank 0 prints. */
-#ifndef CLI_COMMAND_LINE_H
-#define CLI_COMMAND_LINE_H
+#ifndef BASE_COMMAND_LINE_H
+#define BASE_COMMAND_LINE_H
 
 #include "base/settings.h"
 

@@ -1,4 +1,4 @@
-#include "cli/help.h"
+#include "base/help.h"
 
 #include <ctype.h>
 #include <string.h>

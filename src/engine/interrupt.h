@@ -1,6 +1,7 @@
-/* cli/interrupt.h - SIGINT and SIGTERM end a run in order; the same signal again ends it at once */
-#ifndef CLI_INTERRUPT_H
-#define CLI_INTERRUPT_H
+/* engine/interrupt.h - SIGINT and SIGTERM end a run in order; the same signal again ends it at once
+ */
+#ifndef ENGINE_INTERRUPT_H
+#define ENGINE_INTERRUPT_H
 
 #include "shoal/shoal.h"
 

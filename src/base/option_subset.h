@@ -1,7 +1,7 @@
-/* cli/option_subset.h - some of the engine's options, for a command that has no use for the others
+/* base/option_subset.h - some of the engine's options, for a command that has no use for the others
  */
-#ifndef CLI_OPTION_SUBSET_H
-#define CLI_OPTION_SUBSET_H
+#ifndef BASE_OPTION_SUBSET_H
+#define BASE_OPTION_SUBSET_H
 
 #include "base/settings.h"
 

@@ -1,7 +1,7 @@
-#include "cli/engine_options.h"
+#include "engine/options.h"
 
+#include "base/env_rank.h"
 #include "base/log.h"
-#include "comm/comm.h"
 #include "engine/settings.h"
 
 #include <stdlib.h>
@@ -32,7 +32,7 @@ int engine_options_failed(const struct command_line *cl, const struct shoal_erro
 {
     if (err->status == SHOAL_E_INVALID)
         return command_line_refuse(cl, "%s", err->text);
-    if (comm_env_rank() == 0)
+    if (env_rank() == 0)
         log_error("%s", err->text);
     return EXIT_FAILURE;
 }

@@ -1,4 +1,4 @@
-#include "cli/option_subset.h"
+#include "base/option_subset.h"
 
 #include <assert.h>
 

@@ -1,10 +1,10 @@
-#include "cli/command_line.h"
+#include "base/command_line.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "cli/help.h"
-#include "comm/comm.h"
+#include "base/help.h"
+#include "base/env_rank.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -212,7 +212,7 @@ static enum shoal_status apply_config(struct command_line *cl, const char *path,
     enum shoal_status status = load_config(path, &cl->config_text, err);
 
     /* Rank 0's settings are sent to the others, whose machines need not have the file. */
-    if (status == SHOAL_E_IO && comm_env_rank() > 0)
+    if (status == SHOAL_E_IO && env_rank() > 0)
         return SHOAL_OK;
     if (!status)
         status = settings_read(cl->tables, cl->n_tables, cl->config_text, path, err);
@@ -348,7 +348,7 @@ int command_line_refuse(const struct command_line *cl, const char *format, ...)
 {
     va_list args;
 
-    if (comm_env_rank() > 0)
+    if (env_rank() > 0)
         return EXIT_USAGE;
     fprintf(stderr, "shoal %s: ", cl->command->name);
     va_start(args, format);
@@ -372,7 +372,7 @@ bool command_line_open(struct command_line *cl, const struct command *command,
         struct text help = {0};
         cl->fields.help = false; /* what is printed as defaults is what the fields hold */
         help_print(command, cl->tables, cl->n_tables, &help);
-        if (help.bytes && comm_env_rank() == 0)
+        if (help.bytes && env_rank() == 0)
             fputs(help.bytes, stdout);
         text_fini(&help);
         *exit_code = EXIT_SUCCESS;

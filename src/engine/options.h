@@ -1,8 +1,8 @@
-/* cli/engine_options.h - the engine's options on a command line */
-#ifndef CLI_ENGINE_OPTIONS_H
-#define CLI_ENGINE_OPTIONS_H
+/* engine/options.h - the engine's options on a command line */
+#ifndef ENGINE_OPTIONS_H
+#define ENGINE_OPTIONS_H
 
-#include "cli/command_line.h"
+#include "base/command_line.h"
 #include "shoal/shoal.h"
 
 /* The table of the options, which are set to their defaults. */

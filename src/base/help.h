@@ -1,8 +1,8 @@
-/* cli/help.h - the text of `shoal COMMAND --help` */
-#ifndef CLI_HELP_H
-#define CLI_HELP_H
+/* base/help.h - the text of `shoal COMMAND --help` */
+#ifndef BASE_HELP_H
+#define BASE_HELP_H
 
-#include "cli/command_line.h"
+#include "base/command_line.h"
 
 /* The fields of the tables must still hold the defaults. */
 void help_print(const struct command *command, const struct setting_table tables[],

@@ -1,6 +1,6 @@
-/* cli/json_out.h - pieces of JSON text */
-#ifndef CLI_JSON_OUT_H
-#define CLI_JSON_OUT_H
+/* base/json_out.h - pieces of JSON text */
+#ifndef BASE_JSON_OUT_H
+#define BASE_JSON_OUT_H
 
 #include "base/text.h"
 

@@ -1,7 +1,7 @@
-#include "cli/command_line.h"
+#include "base/command_line.h"
 
 #include "base/status.h"
-#include "cli/help.h"
+#include "base/help.h"
 #include "support/suite.h"
 
 #include <stdio.h>

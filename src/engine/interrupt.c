@@ -1,4 +1,4 @@
-#include "cli/interrupt.h"
+#include "engine/interrupt.h"
 
 #include "base/status.h"
 
