@@ -67,6 +67,13 @@ void shoal_rank_info(const struct shoal_engine *e, int32_t rank, struct shoal_ra
                                          .wait_seconds = (double)lane->wait_ns * 1e-9,
                                          .kv_blocks = e->limits.n_blocks,
                                          .kv_blocks_peak = lane->blocks_peak};
+    /* What the leader sent a rank, that rank received. */
+    counts->bytes_sent = lane->executor->bytes_in;
+    counts->bytes_received = lane->executor->bytes_out;
+    for (int32_t g = 0; rank == 0 && g < e->n_groups; g++) {
+        counts->bytes_sent += e->lanes[g].executor->bytes_out;
+        counts->bytes_received += e->lanes[g].executor->bytes_in;
+    }
 }
 
 static void dump_choice(const struct shoal_engine *e, const struct request *request, int32_t choice)
@@ -97,7 +104,7 @@ static void dump_choice(const struct shoal_engine *e, const struct request *requ
 
 void shoal_dump_request(const struct shoal_engine *e, uint64_t id)
 {
-    const struct request *request = requests_find(&e->requests, id);
+    const struct request *request = e ? requests_find(&e->requests, id) : NULL;
 
     if (!request) {
         fprintf(stderr, "no request %llu waits or runs\n", (unsigned long long)id);

@@ -44,6 +44,7 @@ static void print_effective(struct shoal_engine *e)
     o.num_kv_blocks = e->limits.n_blocks;
     o.kv_cache_memory = 0;
     o.dp = e->n_groups;
+    o.tp = o.cp = o.pp = 1;
     engine_settings_print(&o, &e->effective);
     if (comm_rank(e->comm) != 0 || log_get_level() < LOG_INFO || e->effective.failed)
         return;
