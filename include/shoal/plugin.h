@@ -47,8 +47,10 @@ struct shoal_plugin_host {
     int32_t rank, n_ranks;
     const char *model; /* name */
     int32_t n_layer, n_head, n_head_kv, head_dim, n_vocab;
-    int32_t block_size, n_kv_blocks; /* tokens a block, blocks a rank */
-    int32_t max_num_seqs, max_num_batched_tokens, max_model_len;
+    int32_t block_size;  /* tokens a block */
+    int32_t n_kv_blocks; /* of a rank; 0 in create, since rows of a plugin decide how many fit */
+    int32_t max_num_seqs, max_num_batched_tokens;
+    int32_t max_model_len; /* in create: the most that it can be */
     size_t kv_row_bytes; /* of one K or V row of one head as the pool stores it without a codec */
 
     void *engine; /* first argument of the functions below */
@@ -58,8 +60,8 @@ struct shoal_plugin_host {
     int64_t (*now)(void *engine);
     /* What this plugin changes, in the logits of a sequence of n tokens that is run twice, with it
      * and without: the largest and the root mean square difference of a logit, and the mean
-     * divergence KL(without || with) in nats a token. Takes as long as two prefills; from finish
-     * only. */
+     * divergence KL(without || with) in nats a token. The plugin sees it as choice 0 of request
+     * 0, which no other request is. Takes as long as two prefills; from finish only. */
     enum shoal_status (*compare)(void *engine, const int32_t *tokens, int32_t n, double *max_error,
                                  double *rms_error, double *mean_kl, struct shoal_error *err);
 };
@@ -154,7 +156,8 @@ struct shoal_attention_view {
     const float *k, *v;   /* (n_keys, head_dim) positions 0 .. n_keys - 1, as the pool gives them */
     const bool *mask;     /* (n_tokens, n_keys) true: the token attends to the key */
     const float *weights; /* (n_tokens, n_keys) softmax of the scores; 0 where the mask is false */
-    const float *out;     /* (n_tokens, head_dim) what the engine computed; in `see` only */
+    const float *out;     /* (n_tokens, head_dim) what goes on from here: the engine's, or of the
+                           * plugin that replaces it; in `see` only */
 };
 
 enum shoal_attention_want { SHOAL_ATTENTION_LEAVE, SHOAL_ATTENTION_SEE, SHOAL_ATTENTION_REPLACE };
@@ -166,7 +169,9 @@ struct shoal_attention_plugin {
                                        int32_t head);
     enum shoal_status (*see)(void *state, const struct shoal_attention_view *view,
                              struct shoal_error *err);
-    /* Write every element of out (n_tokens, head_dim), from the view alone. weights is NULL. */
+    /* Write every element of out (n_tokens, head_dim), from the view alone, each row for itself.
+     * weights is NULL. Two requests whose heads are all wanted alike share prefixes, so they must
+     * come out alike: tell requests apart in `wants` only. */
     enum shoal_status (*replace)(void *state, const struct shoal_attention_view *view, float *out,
                                  struct shoal_error *err);
 };

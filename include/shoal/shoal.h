@@ -27,6 +27,7 @@ extern "C" {
 #endif
 
 struct shoal_engine;
+struct shoal_plugin_use;
 
 /* How an engine is set up; the names are those of the command line (`shoal run --help` tells more).
  * Strings are borrowed for the call of shoal_engine_open. */
@@ -51,6 +52,19 @@ struct shoal_options {
     const char *isa;               /* "best", "portable", "avx2", "avx512" */
     const char *step_log;          /* record every step to this file; NULL: do not */
     const char *trace_steps;       /* "off", "table", "mask": print every step to stderr */
+    /* What shoal/observe.h shows, written while the engine runs and at its end; NULL, 0: off */
+    const char *metrics_file;          /* .prom, .json or .csv; also on SIGUSR1 */
+    double metrics_interval;           /* seconds between two writes; 0: at the end only */
+    const char *memory_timeline;       /* .csv or .json */
+    bool memory_report, buffer_report; /* tables to stderr at the end */
+    bool leak_check;                   /* closing fails where memory grew that should not */
+    const char **plugins; /* (n_plugins) "NAME[,key=value...]", in the order of their calls */
+    int32_t n_plugins;
+    const char *plugin_errors; /* "off": one that fails is switched off; "fatal": it ends the run */
+    /* (n_plugins_own) Plugins of the program's own (shoal/plugin.h), after the others. Unlike the
+     * rest of the options each rank takes its own. Borrowed until the engine is closed. */
+    const struct shoal_plugin_use *plugins_own;
+    int32_t n_plugins_own;
 };
 
 /* The defaults of the command line. */
@@ -62,8 +76,8 @@ SHOAL_API enum shoal_status shoal_engine_open(struct shoal_engine **out,
                                               const struct shoal_options *options,
                                               struct shoal_error *err);
 /* Aborts what still runs, stops the other ranks, frees everything. NULL is fine. SHOAL_OK, or that
- * the step log could not be written whole (which has been logged). After an interrupt or a broken
- * step under mpirun it ends all ranks and does not return. */
+ * the step log could not be written whole or a plugin failed at its end (which has been logged).
+ * After an interrupt or a broken step under mpirun it ends all ranks and does not return. */
 SHOAL_API enum shoal_status shoal_engine_close(struct shoal_engine *engine);
 
 /* Rank of this process, 0 without mpirun. */
@@ -172,7 +186,8 @@ struct shoal_event {
 };
 
 /* Work until there is an event, nothing is left to do, or timeout_ms have passed (-1: no limit, 0:
- * at most one round). SHOAL_OK in all three cases. SHOAL_E_INTERRUPTED after shoal_interrupt, when
+ * at most one round, in which a shard group begins a step or ends one, not both). SHOAL_OK in all
+ * three cases. SHOAL_E_INTERRUPTED after shoal_interrupt, when
  * everything that ran has been aborted (its events can be fetched). Other errors end the engine. */
 SHOAL_API enum shoal_status shoal_run(struct shoal_engine *engine, int timeout_ms,
                                       struct shoal_error *err);
@@ -216,6 +231,8 @@ struct shoal_rank_counts {
     int64_t n_steps, n_tokens;
     double compute_seconds, communicate_seconds, wait_seconds;
     int32_t kv_blocks, kv_blocks_peak;
+    /* Messages of steps (plans and results), as this rank sees them; 0 without mpirun. */
+    int64_t bytes_sent, bytes_received;
 };
 /* rank: 0 .. n_ranks - 1. */
 SHOAL_API void shoal_rank_info(const struct shoal_engine *engine, int32_t rank,

@@ -390,7 +390,7 @@ struct shoal_teach_step {
     int32_t budget;  /* that it was planned with */
     int32_t n_tokens, n_decode;
     int32_t n_chunks;
-    const struct shoal_teach_chunk *chunks; /* (n_chunks) decode tokens first: a batch's input */
+    const struct shoal_teach_chunk *chunks; /* (n_chunks) one-token rests first: a batch's input */
     const bool *is_decode;                  /* (n_chunks) its prompt was computed before */
     const int32_t *n_prompt;                /* (n_chunks) of its request */
     const bool *wants_token;                /* (n_chunks) reaches the last known token */
@@ -442,6 +442,7 @@ SHOAL_API bool shoal_teach_scheduler_sequence(const struct shoal_teach_scheduler
                                               struct shoal_teach_sequence *out);
 
 struct shoal_teach_scheduler_counts {
+    int32_t budget, chunk; /* of the next plan */
     int32_t n_waiting, n_running, n_finished;
     int32_t blocks_free, blocks_cached, blocks_held; /* cached: nobody's, but its tokens known */
     size_t block_bytes;                              /* of a KV block of the model; 0 without one */

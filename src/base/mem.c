@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <sys/mman.h>
 
 static _Thread_local const char *step_phase;
+static atomic_size_t n_mapped;
 
 void mem_step_begin(const char *phase)
 {
@@ -91,12 +93,20 @@ void *mem_map(size_t n_bytes)
              0);
     if (p == MAP_FAILED)
         return NULL;
+    atomic_fetch_add(&n_mapped, n_bytes);
     madvise(p, n_bytes, MADV_HUGEPAGE); /* a wish: a kernel without huge pages says no */
     return p;
 }
 
 void mem_unmap(void *p, size_t n_bytes)
 {
-    if (p)
-        munmap(p, n_bytes);
+    if (!p)
+        return;
+    munmap(p, n_bytes);
+    atomic_fetch_sub(&n_mapped, n_bytes);
+}
+
+size_t mem_mapped(void)
+{
+    return atomic_load(&n_mapped);
 }

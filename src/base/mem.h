@@ -26,6 +26,7 @@ void *mem_new_aligned(size_t n, size_t size);
  */
 void *mem_map(size_t n_bytes);
 void mem_unmap(void *p, size_t n_bytes); /* NULL is fine */
+size_t mem_mapped(void);                 /* bytes of all that is mapped by mem_map now */
 
 /* False when a * b overflows; else *out = a * b. */
 bool mem_mul(size_t a, size_t b, size_t *out);

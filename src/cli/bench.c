@@ -24,6 +24,7 @@ static const struct entry benchmarks[] = {
     {"grid", bench_grid, "prefill and decode rates over prompt lengths and batch sizes"},
     {"throughput", bench_throughput, "how fast a file of requests is answered"},
     {"latency", bench_latency, "how long one batch takes"},
+    {"compare", bench_compare, "sets of engine options against each other, in turns"},
 };
 
 enum { N_BENCHMARKS = sizeof benchmarks / sizeof *benchmarks };
@@ -40,7 +41,8 @@ static void print_help(FILE *out)
     fputs("\nExamples:\n"
           "  shoal bench grid -m model.gguf -npp 128 -ntg 64 -npl 1,8,32\n"
           "  shoal bench throughput -m model.gguf --input requests.jsonl\n"
-          "  shoal bench latency -m model.gguf --batch-size 8\n",
+          "  shoal bench latency -m model.gguf --batch-size 8\n"
+          "  shoal bench compare --variant \"paged:\" --variant \"dense: --kv-layout dense\"\n",
           out);
 }
 

@@ -11,6 +11,7 @@
 int bench_grid(int argc, char *argv[]);
 int bench_throughput(int argc, char *argv[]);
 int bench_latency(int argc, char *argv[]);
+int bench_compare(int argc, char *argv[]);
 
 struct bench {
     struct shoal_engine *engine;

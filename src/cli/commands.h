@@ -11,6 +11,7 @@ int cli_replay(int argc, char *argv[]);
 int cli_inspect(int argc, char *argv[]);
 int cli_tokenize(int argc, char *argv[]);
 int cli_perplexity(int argc, char *argv[]);
+int cli_plugins(int argc, char *argv[]);
 
 /* Prints what `shoal --version` says. */
 void cli_print_version(void);

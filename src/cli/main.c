@@ -5,6 +5,8 @@
 #include "base/command_line.h"
 #include "base/env_rank.h"
 #include "base/text.h"
+#include "demo/demo.h"
+#include "study/study.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +26,9 @@ static const struct entry commands[] = {
     {"inspect", cli_inspect, "what a model file holds, and the memory it will need"},
     {"tokenize", cli_tokenize, "text to token ids and back"},
     {"perplexity", cli_perplexity, "quality: perplexity, and divergence from float32"},
+    {"plugins", cli_plugins, "the plugins that are built in, with their options"},
+    {"demo", demo_main, "continuous batching shown step by step, on the real engine"},
+    {"study", study_command, "scaling experiments with plots and a report"},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

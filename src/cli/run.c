@@ -8,6 +8,7 @@
 #include "cli/run_loop.h"
 #include "engine/interrupt.h"
 #include "engine/options.h"
+#include "shoal/observe.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -250,8 +251,13 @@ static int answer(struct run_loop *r, struct result_file *summary_json, const st
     struct shoal_info info;
     struct shoal_error err = {.text = ""};
     enum shoal_status status = result_file_begin(&r->results, &err);
+    const struct shoal_buffer buffer = {
+        .name = "input, latencies, results", .owner = "run", .size = run_loop_bytes, .user = r};
     bool is_written = true;
+    int32_t buffer_id = -1;
 
+    if (!status)
+        status = shoal_buffer_add(r->engine, &buffer, &buffer_id, &err);
     shoal_engine_info(r->engine, &info);
     r->context = (struct result_context){r->engine, info.model_name, time(NULL)};
     progress_begin(&r->progress, !(prompt_printer_streams(&r->printer) && isatty(STDOUT_FILENO)));
@@ -263,6 +269,7 @@ static int answer(struct run_loop *r, struct result_file *summary_json, const st
     is_written = result_file_close(&r->results) && is_written;
     is_written = write_summary(r, summary_json, o) && is_written;
     interrupt_end();
+    shoal_buffer_remove(r->engine, buffer_id);
     return exit_code(r, status, &err, is_written);
 }
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "engine/interrupt.h"
+#include "shoal/observe.h"
 
 enum {
     MAX_UNDER_WAY = 4096, /* choices submitted or held */
@@ -199,6 +200,7 @@ static enum shoal_status work(struct run_loop *r, struct shoal_error *err)
 
     if (!r->jobs && !reads_on) {
         interrupt_wait(waits_for_input ? request_source_fd(&r->source) : -1, timeout);
+        shoal_metrics_poll(r->engine);
         return SHOAL_OK;
     }
     if (reads_on)
@@ -243,6 +245,19 @@ enum shoal_status run_loop(struct run_loop *r, struct shoal_error *err)
     r->summary.duration = (double)(clock_ns() - r->summary.started_ns) * 1e-9;
     progress_end(&r->progress);
     return status;
+}
+
+uint64_t run_loop_bytes(void *user)
+{
+    const struct run_loop *r = user;
+    const struct samples *const all[] = {&r->summary.ttft, &r->summary.tpot, &r->summary.itl,
+                                         &r->summary.e2el};
+    uint64_t n = r->source.seen.capacity * sizeof *r->source.seen.slots + r->line.capacity +
+                 r->results.backlog.capacity + r->source.reader.capacity;
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        n += all[i]->capacity * sizeof *all[i]->values;
+    return n;
 }
 
 void run_loop_fini(struct run_loop *r)

@@ -34,6 +34,8 @@ struct run_loop {
 /* Source, results and printer are open. SHOAL_OK when every request has ended, well or not;
  * SHOAL_E_INTERRUPTED; or what stopped the engine. Whatever had been submitted has its result. */
 enum shoal_status run_loop(struct run_loop *r, struct shoal_error *err);
+/* Bytes of input, latencies, ids and results that it keeps; user is the loop. */
+uint64_t run_loop_bytes(void *user);
 /* Frees what the loop itself took. */
 void run_loop_fini(struct run_loop *r);
 

@@ -161,9 +161,10 @@ void summary_print_json(struct summary *s, const struct shoal_engine *engine, st
         text_printf(out,
                     "%s{\"rank\":%d,\"tokens\":%lld,\"steps\":%lld,\"compute_seconds\":%.6f,"
                     "\"communicate_seconds\":%.6f,\"wait_seconds\":%.6f,\"kv_blocks\":%d,"
-                    "\"kv_blocks_peak\":%d}",
+                    "\"kv_blocks_peak\":%d,\"bytes_sent\":%lld,\"bytes_received\":%lld}",
                     i ? "," : "", i, (long long)c.n_tokens, (long long)c.n_steps, c.compute_seconds,
-                    c.communicate_seconds, c.wait_seconds, c.kv_blocks, c.kv_blocks_peak);
+                    c.communicate_seconds, c.wait_seconds, c.kv_blocks, c.kv_blocks_peak,
+                    (long long)c.bytes_sent, (long long)c.bytes_received);
     }
     text_add_str(out, "]}\n");
 }

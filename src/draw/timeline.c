@@ -1,14 +1,17 @@
 #include "draw/timeline.h"
 
 #include "base/mem.h"
+#include "draw/svg.h"
 
-#include <string.h>
+#include <stdio.h>
 
-enum { LEFT = 120, TOP = 44, LANE = 14, GAP = 3, BARS = 56, MARGIN = 16, BELOW = 40 };
+enum { LEFT = 120, TOP = 62, LANE = 16, GAP = 4, BARS = 64, MARGIN = 90, BELOW = 50, HEAD = 22 };
+enum { LEAST_WIDTH = 620, THIN = 5 };
 
-static const char *const fills[TIMELINE_KIND_COUNT] = {"#d9d9d9", "#3b6fb6", "#e08a2e"};
+static const char *const classes[TIMELINE_KIND_COUNT] = {"s-wait", "s-prefill", "s-decode",
+                                                         "s-preempted"};
 static const char *const kind_names[TIMELINE_KIND_COUNT] = {"waits", "prefill chunk",
-                                                            "decode token"};
+                                                            "decode token", "waits, preempted"};
 
 /* One rank's part: its own lanes and steps. */
 struct panel {
@@ -18,42 +21,49 @@ struct panel {
     int y;              /* of its top */
 };
 
-static void add_escaped(struct text *out, const char *s, size_t most)
+static bool is_waiting(enum timeline_kind kind)
 {
-    for (size_t i = 0; s[i] && i < most; i++) {
-        const char c = s[i];
-        if (c == '<')
-            text_add_str(out, "&lt;");
-        else if (c == '&')
-            text_add_str(out, "&amp;");
-        else if ((unsigned char)c >= 0x20)
-            text_add(out, &c, 1);
-    }
+    return kind == TIMELINE_WAIT || kind == TIMELINE_PREEMPTED;
 }
 
-static void draw_cells(const struct timeline *t, const struct panel *p, struct text *out)
+static double cell_width(const struct panel *p)
 {
-    for (size_t i = 0; i < t->n_cells; i++) {
-        const struct timeline_cell *c = &t->cells[i];
-        if (c->rank != p->rank || p->row[c->lane] < 0)
-            continue;
-        const double x = LEFT + c->step * p->column;
-        const int y = p->y + p->row[c->lane] * (LANE + GAP);
-        const double opacity = c->kind == TIMELINE_PREFILL && t->budget > 0
-                                   ? 0.35 + 0.65 * c->n_tokens / t->budget
-                                   : 1.0;
-        text_printf(out,
-                    "<rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\" "
-                    "fill-opacity=\"%.2f\"><title>step %d: ",
-                    x, c->kind == TIMELINE_WAIT ? y + LANE / 2 - 2 : y,
-                    p->column > 3 ? p->column - 1 : p->column, c->kind == TIMELINE_WAIT ? 4 : LANE,
-                    fills[c->kind], opacity, c->step);
-        add_escaped(out, t->lane_names[c->lane], 64);
-        text_printf(out, ", %s", kind_names[c->kind]);
-        if (c->kind == TIMELINE_PREFILL)
-            text_printf(out, " of %d tokens", c->n_tokens);
-        text_add_str(out, "</title></rect>\n");
+    return p->column > 3 ? p->column - 1 : p->column;
+}
+
+/* Shades of prefill in tenths, so that a chunk of the whole budget is darkest. */
+static void draw_cell(const struct timeline *t, const struct panel *p,
+                      const struct timeline_cell *c, struct text *out)
+{
+    const double x = LEFT + c->step * p->column;
+    const int y = p->y + HEAD + p->row[c->lane] * (LANE + GAP);
+    const bool is_thin = is_waiting(c->kind);
+    const double opacity =
+        c->kind == TIMELINE_PREFILL && t->budget > 0 ? 0.4 + 0.6 * c->n_tokens / t->budget : 1.0;
+
+    text_printf(out,
+                "<rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" class=\"%s\" "
+                "fill-opacity=\"%.2f\"><title>step %d: ",
+                x, is_thin ? y + (LANE - THIN) / 2 : y, cell_width(p), is_thin ? THIN : LANE,
+                classes[c->kind], opacity > 1 ? 1 : opacity, c->step);
+    svg_escape(out, t->lane_names[c->lane], 64);
+    text_printf(out, ", %s", kind_names[c->kind]);
+    if (c->kind == TIMELINE_PREFILL)
+        text_printf(out, " of %d tokens", c->n_tokens);
+    text_add_str(out, "</title></rect>\n");
+}
+
+static void draw_scale(const struct panel *p, int y, int32_t scale, struct text *out)
+{
+    const double right = LEFT + p->n_steps * p->column;
+
+    for (int i = 0; i <= 2; i++) {
+        svg_line(out, LEFT, y + BARS * i / 2, right, y + BARS * i / 2,
+                 i == 2 ? "s-axis" : "s-grid");
+        if (scale >= 2 || i != 1)
+            svg_text(out, LEFT - 8, y + BARS * i / 2 + 4, "s-mut s-end", "%d", scale * (2 - i) / 2);
     }
+    svg_text(out, LEFT - 36, y + BARS / 2 + 4, "s-mut s-end", "tokens a step");
 }
 
 /* Tokens of each step: decode below, prefill on top, the budget as a line. */
@@ -66,70 +76,71 @@ static bool draw_bars(const struct timeline *t, const struct panel *p, int y, st
         return false;
     for (size_t i = 0; i < t->n_cells; i++) {
         const struct timeline_cell *c = &t->cells[i];
-        if (c->rank == p->rank && c->kind != TIMELINE_WAIT)
+        if (c->rank == p->rank && !is_waiting(c->kind))
             n_tokens[2 * c->step + (c->kind == TIMELINE_PREFILL)] += c->n_tokens;
     }
     for (int32_t s = 0; s < p->n_steps; s++)
         if (n_tokens[2 * s] + n_tokens[2 * s + 1] > most)
             most = n_tokens[2 * s] + n_tokens[2 * s + 1];
     const int32_t scale = t->budget > most && t->budget < 4 * most ? t->budget : most;
+    draw_scale(p, y, scale, out);
     for (int32_t s = 0; s < p->n_steps; s++) {
         const double decode = (double)n_tokens[2 * s] * BARS / scale;
         const double prefill = (double)n_tokens[2 * s + 1] * BARS / scale;
-        const double x = LEFT + s * p->column, w = p->column > 3 ? p->column - 1 : p->column;
-        text_printf(out,
-                    "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>\n", x,
-                    y + BARS - decode, w, decode, fills[TIMELINE_DECODE]);
-        text_printf(out,
-                    "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>\n", x,
-                    y + BARS - decode - prefill, w, prefill, fills[TIMELINE_PREFILL]);
+        const double x = LEFT + s * p->column;
+        if (decode > 0)
+            svg_rect(out, x, y + BARS - decode, cell_width(p), decode, "s-decode", NULL);
+        if (prefill > 0)
+            svg_rect(out, x, y + BARS - decode - prefill, cell_width(p), prefill, "s-prefill",
+                     NULL);
     }
-    text_printf(out,
-                "<line x1=\"%d\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"#888\"/>\n"
-                "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">tokens a step</text>\n"
-                "<text x=\"%d\" y=\"%d\" text-anchor=\"end\" fill=\"#666\">0 to %d</text>\n",
-                LEFT, y + BARS, LEFT + p->n_steps * p->column, y + BARS, LEFT - 6, y + BARS / 2,
-                LEFT - 6, y + BARS / 2 + 13, scale);
-    if (scale == t->budget)
-        text_printf(out,
-                    "<line x1=\"%d\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"#b33\" "
-                    "stroke-dasharray=\"4 3\"/>\n",
-                    LEFT, y, LEFT + p->n_steps * p->column, y);
+    if (scale == t->budget) {
+        const double right = LEFT + p->n_steps * p->column;
+        svg_line(out, LEFT, y, right, y, "s-limit");
+        svg_text(out, right + 6, y + 4, "s-mut", "budget %d", t->budget);
+    }
     mem_free(n_tokens);
     return true;
 }
 
 static void draw_axis(const struct panel *p, int y, struct text *out)
 {
-    const int32_t every = p->n_steps > 200 ? 50 : p->n_steps > 40 ? 10 : 5;
+    const int32_t every = svg_tick((int32_t)(p->n_steps * 18.0 / p->column), 40);
 
     for (int32_t s = 0; s < p->n_steps; s += every)
-        text_printf(out, "<text x=\"%.1f\" y=\"%d\" fill=\"#666\">%d</text>\n",
-                    LEFT + s * p->column, y, s);
+        svg_text(out, LEFT + (s + 0.5) * p->column, y, "s-mut s-mid", "%d", s);
+    svg_text(out, LEFT - 8, y, "s-mut s-end", "step");
+}
+
+static int bars_at(const struct panel *p)
+{
+    return p->y + HEAD + p->n_lanes * (LANE + GAP) + 12;
 }
 
 static int panel_height(const struct panel *p)
 {
-    return p->n_lanes * (LANE + GAP) + 10 + BARS + BELOW;
+    return HEAD + p->n_lanes * (LANE + GAP) + 12 + BARS + BELOW;
 }
 
 static bool draw_panel(const struct timeline *t, const struct panel *p, struct text *out)
 {
-    const int bars = p->y + p->n_lanes * (LANE + GAP) + 10;
+    const int bars = bars_at(p);
 
+    svg_text(out, LEFT, p->y + 10, "s-head", "rank %d", p->rank);
     for (int32_t lane = 0; lane < t->n_lanes; lane++) {
         if (p->row[lane] < 0)
             continue;
-        text_printf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", LEFT - 6,
-                    p->y + p->row[lane] * (LANE + GAP) + 11);
-        add_escaped(out, t->lane_names[lane], 16);
+        const int y = p->y + HEAD + p->row[lane] * (LANE + GAP);
+        text_printf(out, "<text x=\"%d\" y=\"%d\" class=\"s-ink s-end\">", LEFT - 8, y + 12);
+        svg_escape(out, t->lane_names[lane], 16);
         text_add_str(out, "</text>\n");
+        svg_line(out, LEFT, y + LANE + GAP / 2, LEFT + p->n_steps * p->column, y + LANE + GAP / 2,
+                 "s-grid");
     }
-    draw_cells(t, p, out);
-    draw_axis(p, bars + BARS + 14, out);
-    text_printf(
-        out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\" fill=\"#666\">step of rank %d</text>\n",
-        LEFT - 6, bars + BARS + 14, p->rank);
+    for (size_t i = 0; i < t->n_cells; i++)
+        if (t->cells[i].rank == p->rank && p->row[t->cells[i].lane] >= 0)
+            draw_cell(t, p, &t->cells[i], out);
+    draw_axis(p, bars + BARS + 16, out);
     return draw_bars(t, p, bars, out);
 }
 
@@ -152,15 +163,10 @@ static void measure(const struct timeline *t, struct panel *p, int32_t row[])
 
 static void draw_legend(struct text *out)
 {
-    int x = LEFT;
+    double x = LEFT;
 
-    for (int k = 0; k < TIMELINE_KIND_COUNT; k++) {
-        text_printf(out,
-                    "<rect x=\"%d\" y=\"16\" width=\"12\" height=\"12\" fill=\"%s\"/>"
-                    "<text x=\"%d\" y=\"26\">%s</text>\n",
-                    x, fills[k], x + 17, kind_names[k]);
-        x += 120;
-    }
+    for (int k = 0; k < TIMELINE_KIND_COUNT; k++)
+        x = svg_legend(out, x, 22, classes[k], kind_names[k]);
 }
 
 void timeline_draw(const struct timeline *t, struct text *out)
@@ -184,18 +190,15 @@ void timeline_draw(const struct timeline *t, struct text *out)
     }
     double column = 760.0 / most_steps;
     column = column > 18 ? 18 : column < 1 ? 1 : column;
-    text_printf(out,
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%d\" "
-                "font-family=\"sans-serif\" font-size=\"11\">\n"
-                "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
-                LEFT + most_steps * column + MARGIN, height);
+    const double wide = LEFT + most_steps * column + MARGIN;
+    svg_begin(out, wide > LEAST_WIDTH ? wide : LEAST_WIDTH, height, "who ran in which step");
     draw_legend(out);
     for (int32_t r = 0; r < t->n_ranks; r++) {
         panels[r].column = column;
         if (panels[r].n_lanes > 0 && !draw_panel(t, &panels[r], out))
             out->failed = true;
     }
-    text_add_str(out, "</svg>\n");
+    svg_end(out);
 out:
     mem_free(panels);
     mem_free(rows);

@@ -1,13 +1,20 @@
 /* draw/timeline.h - what ran in which step, as an SVG picture
  *
- * One panel a rank: a lane a request, a column a step. A cell is waiting, a prefill chunk (darker:
- * more tokens), or a decode token; below stand the tokens of each step against the budget. */
+ * One panel a rank: a lane a request, a column a step. A cell is waiting (for the first time, or
+ * again after it was preempted), a prefill chunk (darker: more tokens), or a decode token; below
+ * stand the tokens of each step against the budget. */
 #ifndef DRAW_TIMELINE_H
 #define DRAW_TIMELINE_H
 
 #include "base/text.h"
 
-enum timeline_kind { TIMELINE_WAIT, TIMELINE_PREFILL, TIMELINE_DECODE, TIMELINE_KIND_COUNT };
+enum timeline_kind {
+    TIMELINE_WAIT,
+    TIMELINE_PREFILL,
+    TIMELINE_DECODE,
+    TIMELINE_PREEMPTED, /* waits, having run before */
+    TIMELINE_KIND_COUNT
+};
 
 struct timeline_cell {
     int32_t rank, step, lane;

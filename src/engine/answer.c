@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/observe.h"
+#include "engine/plugin_views.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -33,12 +35,15 @@ const char *shoal_finish_name(enum shoal_finish finish)
     return finish <= SHOAL_FINISH_ERROR ? names[finish] : "unknown";
 }
 
-/* What a choice's last event needs, and its request's. */
+/* What a choice's last event needs, and its request's. error: a sentence, or NULL. */
 static void close_choice(struct shoal_engine *e, struct request *request, struct queued_event *q,
-                         enum shoal_finish finish)
+                         enum shoal_finish finish, const char *error)
 {
     request->choices[q->event.choice].finish = finish;
     q->event.finish = finish;
+    engine_observe_end(e, request, q->event.choice, q->event.now_ns);
+    if (plugin_views_are_on(e))
+        plugin_views_finished(e->views, request, q->event.choice, finish, error);
     if (--request->n_left == 0) {
         q->is_last = true;
         e->counts.n_finished++;
@@ -91,6 +96,7 @@ static void answer_token(struct shoal_engine *e, struct request *request, struct
     q->event.token = event->token;
     q->event.n_generated = ++c->n_generated;
     e->counts.generated_tokens++;
+    engine_observe_token(e, request, q->event.choice, q->event.now_ns);
     if (c->first_token_ns == 0)
         c->first_token_ns = q->event.now_ns;
     q->event.first_token_ns = c->first_token_ns;
@@ -127,8 +133,8 @@ void engine_answer(struct shoal_engine *e, const struct sched_event *event,
         set_logprobs(e, request, q, event, result);
     }
     events_end_text(&e->events, q);
+    char sentence[160] = "";
     if (finish == SHOAL_FINISH_ERROR) {
-        char sentence[160];
         const int32_t n_layer = e->model->hp.n_layer;
         if (event->layer >= n_layer)
             snprintf(sentence, sizeof sentence, "a value in the output layer is not finite");
@@ -138,7 +144,7 @@ void engine_answer(struct shoal_engine *e, const struct sched_event *event,
         events_set_error(&e->events, q, sentence);
     }
     if (finish != SHOAL_RUNNING)
-        close_choice(e, request, q, finish);
+        close_choice(e, request, q, finish, finish == SHOAL_FINISH_ERROR ? sentence : NULL);
     if (request->on_event)
         events_deliver(&e->events, &e->requests);
 }
@@ -162,7 +168,7 @@ void engine_end_choice(struct shoal_engine *e, struct request *request, int32_t 
     events_end_text(&e->events, q);
     if (sentence)
         events_set_error(&e->events, q, sentence);
-    close_choice(e, request, q, reason);
+    close_choice(e, request, q, reason, sentence);
     if (request->on_event)
         events_deliver(&e->events, &e->requests);
 }

@@ -26,6 +26,10 @@ struct lane {
     int64_t planned_ns; /* clock when the plan under way was submitted */
 };
 
+struct plugins;
+struct plugin_views;
+struct engine_observe;
+
 struct shoal_engine {
     _Atomic int interrupt;
 
@@ -38,10 +42,12 @@ struct shoal_engine {
     void *built_in;    /* bytes of the tiny model, while gguf borrows them */
     struct model *model;
     struct comm_shared image;
+    struct engine_observe *observe;
     int32_t n_threads, n_groups;
     struct step_limits limits;
     enum kv_dtype kv_dtype;
-    struct worker *worker; /* on rank 0 until an executor owns it */
+    struct plugins *plugins; /* NULL: none */
+    struct worker *worker;   /* on rank 0 until an executor owns it */
 
     struct tokenizer *tokenizer;
     struct chat_template *chat;
@@ -50,9 +56,11 @@ struct shoal_engine {
     struct requests requests;
     struct events events;
     struct sched_event *step_events; /* (max_seqs) */
+    struct plugin_views *views;      /* NULL: no plugin is told of steps and requests */
     struct step_log_writer *log;
     enum trace_mode trace;
     uint64_t n_submitted;
+    bool is_open;
     bool is_failed; /* a step went wrong: nothing more can run */
     struct shoal_counts counts;
     int64_t leader_ns, scheduler_ns;

@@ -30,6 +30,7 @@ struct executor_ops {
 
 struct executor {
     const struct executor_ops *ops;
+    int64_t bytes_out, bytes_in; /* plans sent, results that came; 0 where nothing travels */
 };
 
 /* Each takes what it needs; close frees it. The worker is the executor's from then on, and is

@@ -53,7 +53,7 @@ enum shoal_status executor_inline(struct executor **out, struct worker *worker,
         worker_destroy(worker);
         return shoal_fail_memory(err, "an executor", sizeof *me);
     }
-    *me = (struct inline_executor){.base = {&inline_ops}, .worker = worker};
+    *me = (struct inline_executor){.base = {.ops = &inline_ops}, .worker = worker};
     *out = &me->base;
     return SHOAL_OK;
 }

@@ -40,6 +40,8 @@ static enum shoal_status send_plan(struct rank_executor *me, const struct step_p
     status = comm_send(me->comm, me->rank, TAG_PLAN, me->plan_bytes, step_plan_packed_bytes(plan),
                        &me->sending, err);
     me->is_sending = status == SHOAL_OK;
+    if (me->is_sending)
+        me->base.bytes_out += (int64_t)step_plan_packed_bytes(plan);
     return status;
 }
 
@@ -71,6 +73,7 @@ static enum shoal_status poll(struct executor *x, const struct step_result **res
     if (!me->is_receiving || !comm_test(&me->receiving, &n))
         return SHOAL_OK;
     me->is_receiving = false;
+    me->base.bytes_in += (int64_t)n;
     status = step_result_unpack(&me->result, &me->limits, me->result_bytes, n, err);
     if (status != SHOAL_OK)
         return status;
@@ -111,7 +114,7 @@ enum shoal_status executor_rank(struct executor **out, struct comm *comm, int32_
     *out = NULL;
     if (!me)
         return shoal_fail_memory(err, "an executor", sizeof *me);
-    *me = (struct rank_executor){.base = {&rank_ops},
+    *me = (struct rank_executor){.base = {.ops = &rank_ops},
                                  .comm = comm,
                                  .rank = rank,
                                  .limits = *limits,

@@ -131,7 +131,7 @@ enum shoal_status executor_thread(struct executor **out, struct worker *worker,
         worker_destroy(worker);
         return shoal_fail_memory(err, "an executor", sizeof *me);
     }
-    *me = (struct thread_executor){.base = {&thread_ops}, .worker = worker};
+    *me = (struct thread_executor){.base = {.ops = &thread_ops}, .worker = worker};
     pthread_mutex_init(&me->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -1,6 +1,8 @@
 /* What the engine is and how it fares, for programs and for a person with a debugger. */
 #include "engine/engine.h"
 
+#include "model/hooks.h"
+
 #include <stdio.h>
 
 #ifndef SHOAL_VERSION
@@ -15,16 +17,15 @@ const char *shoal_version(void)
 void shoal_engine_info(const struct shoal_engine *e, struct shoal_info *info)
 {
     const struct model_hparams *hp = &e->model->hp;
-    const struct kv_store_options one = {.dtype = e->kv_dtype,
-                                         .n_layer = hp->n_layer,
-                                         .n_blocks = 1,
-                                         .block_size = e->limits.block_size,
-                                         .n_head_kv = hp->n_head_kv,
-                                         .head_dim = hp->head_dim};
-    const struct model_run_options run = {
-        .model = e->model, .kernels = &e->kernels, .n_threads = e->n_threads, .limits = e->limits};
+    const struct model_run_options run = {.model = e->model,
+                                          .kernels = &e->kernels,
+                                          .n_threads = e->n_threads,
+                                          .limits = e->limits,
+                                          .plugins = e->plugins};
+    struct kv_store_options one = {0}; /* refused at open, if at all */
     const struct tokenizer_special *special = e->tokenizer ? tokenizer_special(e->tokenizer) : NULL;
 
+    (void)model_kv_options(e->model, e->plugins, e->kv_dtype, e->limits.block_size, 1, &one, NULL);
     *info = (struct shoal_info){.model_name = e->model->name,
                                 .arch = e->model->arch,
                                 .n_ranks = comm_size(e->comm),

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/observe.h"
+#include "engine/plugin_views.h"
 
 #include <stdio.h>
 
@@ -78,9 +80,11 @@ static void note_starts(struct shoal_engine *e, const struct step_plan *plan)
             continue;
         struct choice *c = &request->choices[choice_of(id)];
         c->rank = plan->group;
+        c->is_placed = true;
         if (view.n_preempted == 0) {
             c->n_cached = view.n_cached;
             e->counts.cached_tokens += view.n_cached;
+            engine_observe_start(e, request, c);
         }
     }
 }
@@ -102,11 +106,14 @@ static enum shoal_status begin_step(struct shoal_engine *e, int32_t group, bool 
     if (counts.blocks.n_held > lane->blocks_peak)
         lane->blocks_peak = counts.blocks.n_held;
     note_starts(e, &lane->plan);
+    engine_observe_plan(e, &lane->plan);
     if (e->log)
         step_log_writer_plan(e->log, &lane->plan);
     const struct trace trace = trace_of(e);
     if (e->trace != TRACE_OFF)
         trace_plan(&trace, &lane->plan);
+    if (plugin_views_are_on(e))
+        plugin_views_before_step(e->views, &lane->plan);
     lane->is_busy = true;
     lane->planned_ns = clock_ns();
     e->leader_ns += lane->planned_ns - start;
@@ -145,6 +152,9 @@ static enum shoal_status end_step(struct shoal_engine *e, int32_t group, bool *e
     lane->communicate_ns += result->communicate_ns;
     lane->wait_ns += result->wait_ns;
     e->counts.n_steps++;
+    engine_observe_step(e, &lane->plan, result, start - lane->planned_ns);
+    if (plugin_views_are_on(e))
+        plugin_views_after_step(e->views, &lane->plan, result, start - lane->planned_ns);
     for (int32_t i = 0; i < n; i++)
         engine_answer(e, &e->step_events[i], result);
     e->leader_ns += clock_ns() - start;
@@ -164,8 +174,14 @@ static void wait_for_ranks(struct shoal_engine *e, struct comm_backoff *backoff)
         comm_backoff_wait(backoff);
 }
 
-/* One round over all groups. */
-static enum shoal_status run_round(struct shoal_engine *e, bool *progressed,
+static enum shoal_status plugin_failure(const struct shoal_engine *e, struct shoal_error *err)
+{
+    return plugin_views_are_on(e) ? plugin_views_failure(e->views, err) : SHOAL_OK;
+}
+
+/* One round over all groups. is_single: a group whose step has ended begins its next one in the next
+ * round, so that a caller who goes step by step can come between. */
+static enum shoal_status run_round(struct shoal_engine *e, bool is_single, bool *progressed,
                                    struct shoal_error *err)
 {
     enum shoal_status status;
@@ -178,6 +194,8 @@ static enum shoal_status run_round(struct shoal_engine *e, bool *progressed,
             if ((status = end_step(e, g, &happened, err)) != SHOAL_OK)
                 return status;
             *progressed |= happened;
+            if (happened && is_single)
+                continue;
         }
         if (!lane->is_busy) {
             if ((status = begin_step(e, g, &happened, err)) != SHOAL_OK)
@@ -199,11 +217,13 @@ static enum shoal_status interrupted(struct shoal_engine *e, struct shoal_error 
 struct run_call {
     struct shoal_engine *e;
     int64_t until;
+    bool is_single;
     struct shoal_error *err;
     enum shoal_status status;
 };
 
-static enum shoal_status run(struct shoal_engine *e, int64_t until, struct shoal_error *err)
+static enum shoal_status run(struct shoal_engine *e, int64_t until, bool is_single,
+                             struct shoal_error *err)
 {
     struct comm_backoff backoff = comm_backoff_begin(e->comm);
 
@@ -213,11 +233,16 @@ static enum shoal_status run(struct shoal_engine *e, int64_t until, struct shoal
 
         if (atomic_load(&e->interrupt))
             return interrupted(e, err);
-        if (sched_is_idle(e->sched) || events_wait(&e->events))
+        engine_observe_poll(e);
+        status = plugin_failure(e, err);
+        if (status == SHOAL_OK && (sched_is_idle(e->sched) || events_wait(&e->events)))
             return SHOAL_OK;
-        status = run_round(e, &progressed, err);
+        if (status == SHOAL_OK)
+            status = run_round(e, is_single, &progressed, err);
         if (atomic_load(&e->interrupt))
             return interrupted(e, err);
+        if (status == SHOAL_OK)
+            status = plugin_failure(e, err);
         if (status != SHOAL_OK) {
             e->is_failed = true;
             engine_end_all(e, SHOAL_FINISH_ERROR, err ? err->text : "a step failed");
@@ -236,13 +261,13 @@ static void run_gathered(void *user)
 {
     struct run_call *call = user;
 
-    call->status = run(call->e, call->until, call->err);
+    call->status = run(call->e, call->until, call->is_single, call->err);
 }
 
 enum shoal_status shoal_run(struct shoal_engine *e, int timeout_ms, struct shoal_error *err)
 {
     const int64_t until = timeout_ms < 0 ? INT64_MAX : clock_ns() + (int64_t)timeout_ms * 1000000;
-    struct run_call call = {e, until, err, SHOAL_OK};
+    struct run_call call = {e, until, timeout_ms == 0, err, SHOAL_OK};
 
     if (!e->sched)
         return shoal_fail(err, SHOAL_E_INVALID,

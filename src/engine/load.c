@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/local_model.h"
+#include "engine/observe.h"
 #include "model/builtin.h"
 
 #include <string.h>
@@ -35,10 +36,14 @@ enum shoal_status engine_open_gguf(const char *name, struct gguf **gguf, void **
 
 static enum shoal_status open_text(struct shoal_engine *e, struct shoal_error *err)
 {
-    enum shoal_status status = tokenizer_create(&e->tokenizer, e->gguf, err);
+    enum shoal_status status;
 
+    engine_observe_skip(e, "model file");
+    status = tokenizer_create(&e->tokenizer, e->gguf, err);
+    engine_observe_take(e, "tokenizer", "tokenizer", MEMORY_TOKENIZER);
     if (status == SHOAL_OK)
         status = chat_template_create(&e->chat, e->gguf, err);
+    engine_observe_take(e, "chat template", "tokenizer", MEMORY_TOKENIZER);
     if (status == SHOAL_OK && tokenizer_n_vocab(e->tokenizer) > e->model->hp.n_vocab)
         status = shoal_fail(
             err, SHOAL_E_FORMAT, "%s: the tokenizer has %d tokens, the embedding only %d rows",

@@ -4,6 +4,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/observe.h"
+#include "engine/plugin_host.h"
+#include "engine/plugin_views.h"
 
 #include <string.h>
 
@@ -30,6 +33,8 @@ static enum shoal_status share_settings(struct shoal_engine *e, const struct sho
         return status;
     e->settings_text.bytes[n] = '\0';
     shoal_options_default(&e->options);
+    e->options.plugins_own = options->plugins_own;
+    e->options.n_plugins_own = options->n_plugins_own;
     return engine_settings_read(&e->options, e->settings_text.bytes, err);
 }
 
@@ -45,7 +50,12 @@ static void print_effective(struct shoal_engine *e)
     o.kv_cache_memory = 0;
     o.dp = e->n_groups;
     o.tp = o.cp = o.pp = 1;
+    o.n_plugins = 0; /* what changes numbers is a setting, with all its options; others are notes */
     engine_settings_print(&o, &e->effective);
+    if (e->plugins) {
+        plugins_print_numbers(e->plugins, &e->effective);
+        plugins_print_others(e->plugins, &e->effective);
+    }
     if (comm_rank(e->comm) != 0 || log_get_level() < LOG_INFO || e->effective.failed)
         return;
     for (const char *line = e->effective.bytes; line && *line;) {
@@ -63,9 +73,16 @@ static enum shoal_status create_worker(struct shoal_engine *e, struct shoal_erro
                                            .interrupt = &e->interrupt,
                                            .n_threads = e->n_threads,
                                            .limits = e->limits,
-                                           .kv_dtype = e->kv_dtype};
+                                           .kv_dtype = e->kv_dtype,
+                                           .plugins = e->plugins};
 
-    return comm_agree(e->comm, worker_create(&e->worker, &options, err), err);
+    enum shoal_status status;
+
+    engine_observe_skip(e, "weights");
+    status = comm_agree(e->comm, worker_create(&e->worker, &options, err), err);
+    if (status == SHOAL_OK)
+        engine_observe_worker(e);
+    return status;
 }
 
 static enum shoal_status create_sched(struct shoal_engine *e, struct shoal_error *err)
@@ -80,6 +97,7 @@ static enum shoal_status create_sched(struct shoal_engine *e, struct shoal_error
         .layout = strcmp(o->kv_layout, "dense") == 0 ? KV_DENSE : KV_PAGED,
         .prefix_caching = o->enable_prefix_caching && strcmp(o->kv_layout, "dense") != 0,
         .wants_hashes = o->step_log != NULL,
+        .salt = e->plugins ? plugins_numbers_hash(e->plugins) : 0,
     };
 
     return sched_create(&e->sched, &options, err);
@@ -103,16 +121,17 @@ static enum shoal_status open_leader(struct shoal_engine *e, struct shoal_error 
     enum shoal_status status;
 
     if ((status = create_sched(e, err)) || (status = requests_init(&e->requests, err)) ||
-        (status = open_log(e, err)))
+        (status = open_log(e, err)) || (status = plugin_views_create(&e->views, e, err)))
         return status;
     e->step_events = mem_new((size_t)e->limits.max_seqs, sizeof *e->step_events);
     if (!e->step_events)
         return shoal_fail_memory(err, "events of a step",
                                  (size_t)e->limits.max_seqs * sizeof *e->step_events);
+    engine_observe_take(e, "queue, slots, block tables", "sched", MEMORY_PLAN);
     e->trace = strcmp(e->options.trace_steps, "mask") == 0    ? TRACE_MASK
                : strcmp(e->options.trace_steps, "table") == 0 ? TRACE_TABLE
                                                               : TRACE_OFF;
-    return SHOAL_OK;
+    return engine_observe_begin(e, err);
 }
 
 static enum shoal_status open_parts(struct shoal_engine *e, const struct shoal_options *options,
@@ -125,13 +144,15 @@ static enum shoal_status open_parts(struct shoal_engine *e, const struct shoal_o
     if (comm_size(e->comm) > 1)
         log_set_rank(comm_rank(e->comm));
     if ((status = share_settings(e, options, err)) ||
-        (status = engine_settings_check(&e->options, comm_size(e->comm), err)))
+        (status = engine_settings_check(&e->options, comm_size(e->comm), err)) ||
+        (status = comm_agree(e->comm, engine_observe_open(e, err), err)))
         return status;
     e->n_groups = comm_size(e->comm);
     kernels_init(&e->kernels, (enum cpu_isa)cpu_isa_parse(e->options.isa));
     log_info("kernels: %s (of %s)", cpu_isa_name(e->kernels.isa), cpu_isa_name(cpu_isa_best()));
-    if ((status = engine_open_model(e, err)) || (status = engine_choose_sizes(e, err)) ||
-        (status = engine_pack_model(e, err)) || (status = create_worker(e, err)))
+    if ((status = engine_open_model(e, err)) || (status = engine_create_plugins(e, err)) ||
+        (status = engine_choose_sizes(e, err)) || (status = engine_pack_model(e, err)) ||
+        (status = create_worker(e, err)))
         return status;
     print_effective(e);
     status = comm_rank(e->comm) == 0 ? open_leader(e, err) : SHOAL_OK;
@@ -155,13 +176,32 @@ enum shoal_status shoal_engine_open(struct shoal_engine **out, const struct shoa
         shoal_engine_close(e);
         return status;
     }
+    e->is_open = true;
+    engine_observe_ready(e);
     *out = e;
     return SHOAL_OK;
 }
 
+/* Reports, and what a plugin failed with after the last call that could have said it. Not where a
+ * thread of this rank may still be in a step. */
+static enum shoal_status finish_plugins(struct shoal_engine *e, bool is_clean)
+{
+    struct shoal_error err;
+    enum shoal_status status = SHOAL_OK;
+
+    if (!plugins_are_on(e->plugins) || !e->is_open || (!is_clean && e->n_groups > 1))
+        return SHOAL_OK;
+    if (e->views && !e->is_failed && (status = plugin_views_failure(e->views, &err)))
+        log_error("%s", err.text);
+    const enum shoal_status finished = plugins_finish(e->plugins, &err);
+    if (finished)
+        log_error("%s", err.text);
+    return status ? status : finished;
+}
+
 enum shoal_status shoal_engine_close(struct shoal_engine *e)
 {
-    enum shoal_status status;
+    enum shoal_status status, finished, observed;
 
     if (!e)
         return SHOAL_OK;
@@ -169,15 +209,22 @@ enum shoal_status shoal_engine_close(struct shoal_engine *e)
     if (e->sched)
         engine_end_all(e, SHOAL_FINISH_ABORT, NULL);
     status = step_log_writer_close(e->log, is_clean, NULL);
+    finished = finish_plugins(e, is_clean);
+    engine_observe_stop(e);
     /* A rank in the middle of a step would be waited for: an interrupt may not take that long. */
-    if (e->lanes && comm_size(e->comm) > 1 && !is_clean)
+    if (e->lanes && comm_size(e->comm) > 1 && !is_clean) {
+        engine_observe_close(e, false);
         comm_abort(e->comm, e->is_failed ? 1 : 130);
+    }
     engine_destroy_lanes(e);
+    observed = engine_observe_close(e, true);
     mem_free(e->step_events);
     events_fini(&e->events);
     requests_fini(&e->requests);
     sched_destroy(e->sched);
     worker_destroy(e->worker);
+    plugin_views_destroy(e->views);
+    plugins_destroy(e->plugins);
     chat_template_destroy(e->chat);
     tokenizer_destroy(e->tokenizer);
     model_close(e->model);
@@ -185,10 +232,12 @@ enum shoal_status shoal_engine_close(struct shoal_engine *e)
     gguf_close(e->gguf);
     mem_free(e->built_in);
     comm_close(e->comm);
+    const struct setting_table settings = engine_settings(&e->options);
+    settings_fini(&settings);
     text_fini(&e->settings_text);
     text_fini(&e->effective);
     mem_free(e);
-    return status;
+    return status ? status : finished ? finished : observed;
 }
 
 int32_t shoal_rank(const struct shoal_engine *e)

@@ -3,27 +3,20 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "engine/local_model.h"
-#include "model/forward.h"
+#include "engine/single_run.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* A model that runs one sequence at a time, with a pool that holds one window. */
+/* A model and its run of windows. */
 struct scorer {
     struct local_model local;
-    struct kv_store kv;
-    struct model_run *run;
-    struct step_batch batch;
-    struct step_slot slot;
-    int32_t n_computed;
+    struct single_run single;
 };
 
 static void scorer_close(struct scorer *s)
 {
-    mem_free(s->slot.block_table);
-    step_batch_fini(&s->batch);
-    model_run_destroy(s->run);
-    kv_store_fini(&s->kv);
+    single_run_close(&s->single);
     local_model_close(&s->local);
 }
 
@@ -50,58 +43,19 @@ static enum shoal_status scorer_open(struct scorer *s, const struct perplexity_o
 
     if (status != SHOAL_OK)
         return status;
-    const struct model_hparams *hp = &s->local.model->hp;
-    if (o->n_ctx > hp->n_ctx)
+    if (o->n_ctx > s->local.model->hp.n_ctx)
         return shoal_fail(err, SHOAL_E_INVALID,
                           "windows of %d tokens are longer than the model's context of %d",
-                          o->n_ctx, hp->n_ctx);
-    const int32_t block_size = o->engine->block_size;
-    const struct step_limits limits = {.max_seqs = 1,
-                                       .max_tokens = chunk_of(o),
-                                       .max_model_len = o->n_ctx,
-                                       .block_size = block_size,
-                                       .n_blocks = (o->n_ctx + block_size - 1) / block_size,
-                                       .n_vocab = hp->n_vocab};
-    const struct kv_store_options kv_options = {.dtype = dtype,
-                                                .n_layer = hp->n_layer,
-                                                .n_blocks = limits.n_blocks,
-                                                .block_size = block_size,
-                                                .n_head_kv = hp->n_head_kv,
-                                                .head_dim = hp->head_dim};
-    const struct model_run_options run_options = {
-        .model = s->local.model, .kernels = kernels, .n_threads = n_threads, .limits = limits};
-    if ((status = kv_store_init(&s->kv, &kv_options, err)) ||
-        (status = model_run_create(&s->run, &run_options, err)) ||
-        (status = step_batch_init(&s->batch, &limits, err)))
-        return status;
-    s->slot.block_table = mem_new((size_t)limits.n_blocks, sizeof *s->slot.block_table);
-    if (!s->slot.block_table)
-        return shoal_fail_memory(err, "a block table", (size_t)limits.n_blocks * sizeof(int32_t));
-    for (int32_t i = 0; i < limits.n_blocks; i++)
-        s->slot.block_table[i] = i;
-    s->batch.n_seqs = 1;
-    s->batch.slots[0] = &s->slot;
-    s->batch.n_computed = &s->n_computed;
-    return SHOAL_OK;
-}
-
-/* Run n tokens of the window at position `first`, after all before it. */
-static enum shoal_status scorer_forward(struct scorer *s, const int32_t tokens[], int32_t first,
-                                        int32_t n, struct shoal_error *err)
-{
-    s->n_computed = first;
-    s->batch.n_tokens = n;
-    s->batch.q_indptr[0] = 0;
-    s->batch.q_indptr[1] = n;
-    for (int32_t i = 0; i < n; i++)
-        s->batch.token_ids[i] = tokens[first + i];
-    model_forward(s->run, &s->batch, &s->kv);
-    for (int32_t i = 0; i < n; i++)
-        if (model_bad_layer(s->run, i) >= 0)
-            return shoal_fail(err, SHOAL_E_FORMAT,
-                              "%s: a value that is not finite in layer %d at position %d",
-                              s->local.model->name, model_bad_layer(s->run, i), first + i);
-    return SHOAL_OK;
+                          o->n_ctx, s->local.model->hp.n_ctx);
+    return single_run_open(&s->single,
+                           &(struct single_run_options){.model = s->local.model,
+                                                        .kernels = kernels,
+                                                        .kv_dtype = dtype,
+                                                        .n_threads = n_threads,
+                                                        .block_size = o->engine->block_size,
+                                                        .n_ctx = o->n_ctx,
+                                                        .chunk = chunk_of(o)},
+                           err);
 }
 
 /* What is summed up over the scored positions. */
@@ -120,39 +74,22 @@ struct score {
     bool is_same_top;
 };
 
-/* Log of the sum of exp. The figures are a report, not numerics: libm will do. */
-static double log_sum_exp(const float *logits, int32_t n, float max)
-{
-    double sum = 0;
-
-    for (int32_t i = 0; i < n; i++)
-        sum += exp((double)logits[i] - (double)max);
-    return (double)max + log(sum);
-}
-
 static struct score score_row(const struct kernels *k, const float *mine, const float *f32,
                               int32_t n, int32_t target)
 {
     struct score s = {0};
     float max, max_f32;
     const int32_t best = k->rows.argmax(mine, n, &max);
-    const double lse = log_sum_exp(mine, n, max);
+    const double lse = logits_log_sum_exp(mine, n, max);
 
     s.logprob = (double)mine[target] - lse;
     if (!f32)
         return s;
 
     const int32_t best_f32 = k->rows.argmax(f32, n, &max_f32);
-    double sum = 0, weighted = 0;
-    for (int32_t i = 0; i < n; i++) {
-        const double e = exp((double)f32[i] - (double)max_f32);
-        sum += e;
-        weighted += e * ((double)f32[i] - (double)mine[i]);
-    }
-    const double lse_f32 = (double)max_f32 + log(sum);
-    const double kld = weighted / sum - lse_f32 + lse;
+    const double lse_f32 = logits_log_sum_exp(f32, n, max_f32);
     s.logprob_f32 = (double)f32[target] - lse_f32;
-    s.kld = kld > 0 ? kld : 0; /* rounding may take an exact zero below */
+    s.kld = logits_divergence(f32, lse_f32, mine, lse, n);
     s.is_same_top = best == best_f32;
     return s;
 }
@@ -200,9 +137,9 @@ static void score_chunk(struct measurement *m, int32_t first, int32_t n)
 
         for (int32_t i = 0; i < n_rows; i++)
             rows[i] = at + i - first;
-        model_logits(m->mine.run, rows, n_rows, &mine, &ld);
+        model_logits(m->mine.single.run, rows, n_rows, &mine, &ld);
         if (m->options->compares)
-            model_logits(m->f32.run, rows, n_rows, &f32, &ld_f32);
+            model_logits(m->f32.single.run, rows, n_rows, &f32, &ld_f32);
 #pragma omp parallel for num_threads(m->n_threads) schedule(dynamic)
         for (int32_t i = 0; i < n_rows; i++)
             scores[i] = score_row(&m->kernels, mine + i * ld, f32 ? f32 + i * ld_f32 : NULL,
@@ -224,9 +161,9 @@ static enum shoal_status run_window(struct measurement *m, int32_t window, struc
         m->window[0] = special->bos;
     for (int32_t first = 0; first < n_ctx && status == SHOAL_OK; first += chunk) {
         const int32_t n = n_ctx - first < chunk ? n_ctx - first : chunk;
-        status = scorer_forward(&m->mine, m->window, first, n, err);
+        status = single_run_forward(&m->mine.single, m->window, first, n, err);
         if (status == SHOAL_OK && m->options->compares)
-            status = scorer_forward(&m->f32, m->window, first, n, err);
+            status = single_run_forward(&m->f32.single, m->window, first, n, err);
         if (status == SHOAL_OK)
             score_chunk(m, first, n);
     }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "engine/local_model.h"
+#include "engine/plugin_host.h"
 #include "engine/requests.h"
 #include "engine/settings.h"
 #include "engine/worker.h"
@@ -32,7 +33,8 @@ struct replay {
     struct kernels kernels;
     int32_t n_threads;
     struct local_model local;
-    struct group *groups; /* (head->n_groups) */
+    struct plugins *plugins; /* that change numbers; NULL: none */
+    struct group *groups;    /* (head->n_groups) */
     struct replay_counts *counts;
 };
 
@@ -53,6 +55,33 @@ static enum shoal_status read_settings(struct replay *r, struct shoal_error *err
     if (status)
         shoal_error_prefix(err, "step log %s", r->options->path);
     return status;
+}
+
+/* The settings name those that changed numbers; the others are not there. */
+static enum shoal_status add_plugins(struct replay *r, struct shoal_error *err)
+{
+    const struct shoal_plugin_host host = engine_plugin_host(
+        r->local.model, &r->head->limits, engine_parse_kv_dtype(r->settings.kv_cache_dtype), 0, 1);
+    struct shoal_error cause;
+    enum shoal_status status;
+
+    if (r->settings.n_plugins == 0)
+        return SHOAL_OK;
+    if ((status = plugins_create(&r->plugins, &host, true, err)))
+        return status;
+    for (int32_t i = 0; i < r->settings.n_plugins; i++) {
+        const char *spec = r->settings.plugins[i];
+        if (!plugins_are_on(r->plugins))
+            shoal_fail(&cause, SHOAL_E_UNSUPPORTED, "this shoal was built without plugins");
+        else if (plugins_add(r->plugins, spec, &cause) == SHOAL_OK)
+            continue;
+        return shoal_fail(
+            err, SHOAL_E_MISMATCH,
+            "step log %s was written with the plugin %.100s, which changes numbers and "
+            "cannot be had here: %s",
+            r->options->path, spec, cause.text);
+    }
+    return SHOAL_OK;
 }
 
 static enum shoal_status check_model(const struct replay *r, const char *name,
@@ -107,7 +136,7 @@ static enum shoal_status open_replay(struct replay *r, struct shoal_error *err)
         return status;
     kernels_init(&r->kernels, (enum cpu_isa)cpu_isa_parse(o->isa));
     r->n_threads = local_threads(o->threads);
-    if ((status = open_model(r, err)))
+    if ((status = open_model(r, err)) || (status = add_plugins(r, err)))
         return status;
     r->groups = mem_new((size_t)r->head->n_groups, sizeof *r->groups);
     if (!r->groups)
@@ -120,13 +149,17 @@ static enum shoal_status open_replay(struct replay *r, struct shoal_error *err)
 
 static void close_replay(struct replay *r)
 {
+    const struct setting_table settings = engine_settings(&r->settings);
+
     for (int32_t g = 0; r->groups && g < r->head->n_groups; g++) {
         worker_destroy(r->groups[g].worker);
         mem_free(r->groups[g].slot_request);
         mem_free(r->groups[g].seq_request);
     }
     mem_free(r->groups);
+    plugins_destroy(r->plugins);
     local_model_close(&r->local);
+    settings_fini(&settings);
     mem_free(r->text);
     step_log_reader_close(r->reader);
 }
@@ -137,6 +170,7 @@ static enum shoal_status open_group(struct replay *r, struct group *g, struct sh
                                            .kernels = &r->kernels,
                                            .n_threads = r->n_threads,
                                            .limits = r->head->limits,
+                                           .plugins = r->plugins,
                                            .kv_dtype =
                                                engine_parse_kv_dtype(r->settings.kv_cache_dtype)};
     const size_t n = (size_t)r->head->limits.max_seqs;

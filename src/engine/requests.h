@@ -6,14 +6,15 @@
 
 #include "engine/output.h"
 #include "shoal/shoal.h"
-
-enum { MAX_CHOICES = 1024 };
+#include "step/sequence_id.h"
 
 struct choice {
     enum shoal_finish finish; /* SHOAL_RUNNING until its last event */
     int32_t n_generated, n_cached, rank;
-    int64_t first_token_ns;
-    bool has_prompt_logprobs; /* its first event has carried them */
+    int64_t admitted_ns, first_token_ns, last_token_ns; /* 0: not yet */
+    bool has_prompt_logprobs;                           /* its first event has carried them */
+    bool is_placed;                                     /* rank is where it runs or ran */
+    int32_t n_preempted;                                /* times, as plugins were told */
     struct output output;
 };
 
@@ -34,20 +35,6 @@ struct request {
     shoal_event_func_t on_event;
     void *user;
 };
-
-/* Sequence ids are made of the request's id and the choice's number. */
-static inline uint64_t sequence_id(uint64_t request, int32_t choice)
-{
-    return request * MAX_CHOICES + (uint64_t)choice;
-}
-static inline uint64_t request_of(uint64_t sequence)
-{
-    return sequence / MAX_CHOICES;
-}
-static inline int32_t choice_of(uint64_t sequence)
-{
-    return (int32_t)(sequence % MAX_CHOICES);
-}
 
 struct requests {
     struct request **buckets; /* (n_buckets) */

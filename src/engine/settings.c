@@ -1,7 +1,9 @@
 #include "engine/settings.h"
 
 #include "base/status.h"
+#include "engine/observe.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -163,7 +165,60 @@ static const struct setting settings[] = {
      .help = "print every step to stderr: `table`, or `mask` with the token table and the ragged "
              "mask too",
      .implied = "table"},
+    {.name = "metrics-file",
+     .kind = SETTING_STRING,
+     .offset = FIELD(metrics_file),
+     .value = "FILE",
+     .help = "write metrics at the end and on SIGUSR1: Prometheus text to a name that ends in "
+             ".prom, JSON to .json, a row a step to .csv",
+     .text_default = "off"},
+    {.name = "metrics-interval",
+     .kind = SETTING_DOUBLE,
+     .offset = FIELD(metrics_interval),
+     .high = 1e6,
+     .value = "SECONDS",
+     .help = "and whenever so much time has passed",
+     .text_default = "0: never"},
+    {.name = "memory-report",
+     .kind = SETTING_FLAG,
+     .offset = FIELD(memory_report),
+     .help = "print at the end what each rank holds, by part"},
+    {.name = "memory-timeline",
+     .kind = SETTING_STRING,
+     .offset = FIELD(memory_timeline),
+     .value = "FILE",
+     .help = "write memory over time, to .csv or .json",
+     .text_default = "off"},
+    {.name = "buffer-report",
+     .kind = SETTING_FLAG,
+     .offset = FIELD(buffer_report),
+     .help = "print at the end who holds which buffers"},
+    {.name = "leak-check",
+     .kind = SETTING_FLAG,
+     .offset = FIELD(leak_check),
+     .help = "fail at the end if memory grew that should not"},
+
+    {.name = "plugin",
+     .kind = SETTING_LIST,
+     .offset = FIELD(plugins),
+     .value = "NAME[,KEY=VALUE...]",
+     .help = "a plugin to run with (`shoal plugins` lists them), or the path of your own, "
+             "./mine.so; several run in the order given",
+     .group = "Plugins"},
+    {.name = "plugin-errors",
+     .kind = SETTING_CHOICE,
+     .offset = FIELD(plugin_errors),
+     .choices = "off|fatal",
+     .value = "HOW",
+     .help =
+         "a plugin that fails is switched `off`, or is `fatal`: the run ends (always so for one "
+         "that changes numbers)"},
 };
+
+/* The list of plugins is two fields of the public struct. */
+static_assert(offsetof(struct setting_list, items) == 0 &&
+                  FIELD(n_plugins) - FIELD(plugins) == offsetof(struct setting_list, n),
+              "a setting_list in struct shoal_options");
 
 struct setting_table engine_settings(struct shoal_options *options)
 {
@@ -184,6 +239,7 @@ void shoal_options_default(struct shoal_options *options)
         .scheduling_policy = "fcfs",
         .isa = "best",
         .trace_steps = "off",
+        .plugin_errors = "off",
     };
 }
 
@@ -196,7 +252,7 @@ static enum shoal_status check_values(const struct shoal_options *options, struc
     enum shoal_status status = SHOAL_OK;
 
     for (size_t i = 0; !status && i < t.n; i++) {
-        if (t.settings[i].kind == SETTING_STRING)
+        if (t.settings[i].kind == SETTING_STRING || t.settings[i].kind == SETTING_LIST)
             continue;
         text_clear(&value);
         text_add_str(&value, "");
@@ -254,6 +310,16 @@ enum shoal_status engine_settings_check(const struct shoal_options *options, int
         return shoal_fail(err, SHOAL_E_INVALID,
                           "--kv-cache-memory and --num-kv-blocks both give the size of the pool: "
                           "leave one out");
+    if (options->n_plugins < 0 || options->n_plugins_own < 0)
+        return shoal_fail(err, SHOAL_E_INVALID, "%d plugins and %d of one's own: less than none",
+                          options->n_plugins, options->n_plugins_own);
+    for (int32_t i = 0; i < options->n_plugins; i++)
+        if (!options->plugins[i] || options->plugins[i][0] == '\0')
+            return shoal_fail(err, SHOAL_E_INVALID,
+                              "--plugin: no plugin is named; `shoal plugins` "
+                              "lists them");
+    if ((status = engine_observe_check(options, err)))
+        return status;
     return check_ranks(options, n_ranks, err);
 }
 

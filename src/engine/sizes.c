@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/local_model.h"
+#include "model/hooks.h"
+#include "plugin/plugins.h"
 #include "step/limits.h"
 
 #include <string.h>
@@ -85,18 +87,17 @@ static enum shoal_status choose_blocks(struct shoal_engine *e, const struct rank
 {
     const struct model_hparams *hp = &e->model->hp;
     const struct shoal_options *o = &e->options;
-    const struct kv_store_options one = {.dtype = e->kv_dtype,
-                                         .n_layer = hp->n_layer,
-                                         .n_blocks = 1,
-                                         .block_size = o->block_size,
-                                         .n_head_kv = hp->n_head_kv,
-                                         .head_dim = hp->head_dim};
-    const uint64_t block_bytes = kv_store_block_bytes(&one);
     const int64_t most = INT32_MAX / 8;
+    struct kv_store_options one;
     uint64_t memory = o->kv_cache_memory;
     int64_t n_blocks = o->num_kv_blocks;
     char have[32], need[32];
+    enum shoal_status status =
+        model_kv_options(e->model, e->plugins, e->kv_dtype, o->block_size, 1, &one, err);
 
+    if (status != SHOAL_OK)
+        return status;
+    const uint64_t block_bytes = kv_store_block_bytes(&one);
     if (block_bytes == 0)
         return shoal_fail(err, SHOAL_E_UNSUPPORTED,
                           "--kv-cache-dtype %s cannot hold heads of %d elements (they must divide "
@@ -172,6 +173,8 @@ enum shoal_status engine_choose_sizes(struct shoal_engine *e, struct shoal_error
     };
     if ((status = choose_blocks(e, facts, err)) || (status = choose_length(e, err)))
         goto out;
+    if (plugins_are_on(e->plugins))
+        plugins_set_sizes(e->plugins, e->limits.n_blocks, e->limits.max_model_len);
     status = step_limits_check(&e->limits, err);
 out:
     mem_free(facts);

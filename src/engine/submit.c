@@ -5,6 +5,9 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "engine/observe.h"
+#include "engine/plugin_views.h"
+#include "model/hooks.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -237,11 +240,16 @@ static enum shoal_status add_sequences(struct shoal_engine *e, const struct shoa
         .n_stop = collect_stop_ids(e, r, stop_ids),
     };
 
+    if (plugin_views_are_on(e) && plugin_views_reserve(e->views, r->n, err) != SHOAL_OK)
+        return SHOAL_E_NO_MEMORY;
     for (int32_t c = 0; c < r->n; c++) {
         seq.id = sequence_id(request->id, c);
+        seq.salt = model_salt(e->plugins, &e->model->hp, request->id, c);
         seq.sampling.choice = c;
         seq.sampling.n_prompt_logprobs = c == 0 ? r->prompt_logprobs : -1;
         seq.skips_prefix_cache = c == 0 && r->prompt_logprobs >= 0;
+        if (plugins_are_on(e->plugins))
+            seq.salt = model_salt(e->plugins, &e->model->hp, request->id, c);
         const enum shoal_status status = sched_add(e->sched, &seq, err);
         if (status == SHOAL_OK)
             continue;
@@ -273,6 +281,7 @@ enum shoal_status shoal_submit(struct shoal_engine *e, const struct shoal_reques
     if (e->is_failed)
         return shoal_fail(err, SHOAL_E_INTERNAL,
                           "the engine has failed and takes no more requests");
+    engine_observe_submit(e);
     if ((status = check_fields(e, r, err)) || (status = encode_prompt(e, r, &ids, err)) ||
         (status = check_length(e, ids.n, err)) ||
         (status = create_request(e, r, &ids, &request, err)) ||
@@ -298,6 +307,8 @@ enum shoal_status shoal_submit(struct shoal_engine *e, const struct shoal_reques
                                                    .custom_id = request->name,
                                                    .n_prompt = request->n_prompt,
                                                    .prompt = request->prompt});
+    if (plugin_views_are_on(e))
+        plugin_views_added(e->views, request);
     if (r->max_tokens == 0)
         finish_empty(e, request);
     return SHOAL_OK;

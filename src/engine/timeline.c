@@ -11,8 +11,9 @@ struct lane {
     uint64_t request;
     char *name;
     int32_t n_prompt;
-    int32_t rank; /* where it runs; -1: not yet known */
-    bool runs, has_ended;
+    int32_t rank;    /* where it runs; -1: not yet known */
+    size_t last_run; /* cell after its last one that ran; 0: none */
+    bool runs;
 };
 
 struct drawing {
@@ -66,12 +67,36 @@ static bool add_cell(struct drawing *d, struct timeline_cell cell)
     return true;
 }
 
-/* A plan: what runs in it; and what has come but does not run waits. Where a request will run is
- * not known while it waits: its cells get their rank when it starts. */
+static enum timeline_kind kind_of(const struct lane *lane, int32_t n_computed)
+{
+    return n_computed < lane->n_prompt ? TIMELINE_PREFILL : TIMELINE_DECODE;
+}
+
+static bool add_running(struct drawing *d, const struct step_plan *p, const int32_t slot_lane[])
+{
+    bool is_good = true;
+
+    for (int32_t i = 0; i < p->n_seqs; i++) {
+        const int32_t lane = slot_lane[p->slots[i]];
+        if (lane < 0)
+            continue;
+        is_good &=
+            add_cell(d, (struct timeline_cell){.rank = p->group,
+                                               .step = (int32_t)p->step,
+                                               .lane = lane,
+                                               .kind = kind_of(&d->lanes[lane], p->n_computed[i]),
+                                               .n_tokens = p->n_scheduled[i]});
+        d->lanes[lane].last_run = d->n_cells;
+    }
+    return is_good;
+}
+
+/* A plan: what runs in it; and what has come but does not run waits, for the first time or, its
+ * slot being ended, after it was preempted. Where a request will run, and whether it will run again
+ * at all, is not known yet: drop_false_waits sees to that. */
 static bool add_plan(struct drawing *d, const struct step_plan *p)
 {
     int32_t *slot_lane = d->slot_lane + (size_t)p->group * (size_t)d->max_seqs;
-    const int32_t step = (int32_t)p->step;
     bool is_good = true;
 
     for (int32_t i = 0; i < p->n_ended; i++) {
@@ -79,8 +104,6 @@ static bool add_plan(struct drawing *d, const struct step_plan *p)
         slot_lane[p->ended[i]] = -1;
         if (lane >= 0)
             d->lanes[lane].runs = false;
-        if (lane >= 0)
-            d->lanes[lane].has_ended = true; /* unless it comes again: it was preempted */
     }
     for (int32_t i = 0; i < p->n_new; i++) {
         const int32_t lane = find_lane(d, p->fresh[i].request);
@@ -89,36 +112,33 @@ static bool add_plan(struct drawing *d, const struct step_plan *p)
             continue;
         d->lanes[lane].rank = p->group;
         d->lanes[lane].runs = true;
-        d->lanes[lane].has_ended = false;
     }
-    for (int32_t i = 0; i < p->n_seqs; i++) {
-        const int32_t lane = slot_lane[p->slots[i]];
-        if (lane >= 0)
-            is_good &= add_cell(
-                d, (struct timeline_cell){.rank = p->group,
-                                          .step = step,
-                                          .lane = lane,
-                                          .kind = p->n_computed[i] < d->lanes[lane].n_prompt
-                                                      ? TIMELINE_PREFILL
-                                                      : TIMELINE_DECODE,
-                                          .n_tokens = p->n_scheduled[i]});
-    }
+    is_good = add_running(d, p, slot_lane);
     for (int32_t lane = 0; lane < d->n_lanes; lane++)
-        if (!d->lanes[lane].runs && !d->lanes[lane].has_ended)
-            is_good &= add_cell(
-                d, (struct timeline_cell){
-                       .rank = p->group, .step = step, .lane = lane, .kind = TIMELINE_WAIT});
+        if (!d->lanes[lane].runs)
+            is_good &= add_cell(d, (struct timeline_cell){.rank = p->group,
+                                                          .step = (int32_t)p->step,
+                                                          .lane = lane,
+                                                          .kind = d->lanes[lane].last_run
+                                                                      ? TIMELINE_PREEMPTED
+                                                                      : TIMELINE_WAIT});
     return is_good;
 }
 
-/* A waiting cell stands in the steps of the rank where its request ran in the end. */
-static void drop_foreign_waits(struct drawing *d)
+/* A waiting cell stands in the steps of the rank where its request ran in the end; and a request
+ * that never ran again was not preempted: it had ended. */
+static void drop_false_waits(struct drawing *d)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < d->n_cells; i++) {
         const struct timeline_cell *c = &d->cells[i];
-        if (c->kind != TIMELINE_WAIT || d->lanes[c->lane].rank == c->rank)
+        const bool is_own = d->lanes[c->lane].rank == c->rank;
+        const bool is_kept = c->kind == TIMELINE_WAIT ? is_own
+                             : c->kind == TIMELINE_PREEMPTED
+                                 ? is_own && i < d->lanes[c->lane].last_run
+                                 : true;
+        if (is_kept)
             d->cells[n++] = *c;
     }
     d->n_cells = n;
@@ -181,7 +201,7 @@ enum shoal_status engine_timeline(const char *path, struct text *out, struct sho
     if (d.slot_lane) {
         memset(d.slot_lane, 0xff, n_slots * sizeof *d.slot_lane);
         status = read_log(&d, reader, err);
-        drop_foreign_waits(&d);
+        drop_false_waits(&d);
         if (status == SHOAL_OK)
             status = draw(&d, head->limits.max_tokens, out, err);
     } else {

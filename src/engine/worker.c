@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "model/hooks.h"
 #include "sample/sampler.h"
 
 #include <stdio.h>
@@ -50,13 +51,9 @@ enum shoal_status worker_create(struct worker **out, const struct worker_options
                                                   .kernels = options->kernels,
                                                   .interrupt = options->interrupt,
                                                   .n_threads = options->n_threads,
-                                                  .limits = options->limits};
-    const struct kv_store_options kv_options = {.dtype = options->kv_dtype,
-                                                .n_layer = hp->n_layer,
-                                                .n_blocks = options->limits.n_blocks,
-                                                .block_size = options->limits.block_size,
-                                                .n_head_kv = hp->n_head_kv,
-                                                .head_dim = hp->head_dim};
+                                                  .limits = options->limits,
+                                                  .plugins = options->plugins};
+    struct kv_store_options kv_options;
     struct worker *w = mem_new(1, sizeof *w);
     enum shoal_status status;
 
@@ -67,6 +64,9 @@ enum shoal_status worker_create(struct worker **out, const struct worker_options
     if ((status = step_slots_init(&w->slots, &options->limits, err)) ||
         (status = step_batch_init(&w->batch, &options->limits, err)) ||
         (status = step_result_init(&w->result, &options->limits, err)) ||
+        (status = model_kv_options(options->model, options->plugins, options->kv_dtype,
+                                   options->limits.block_size, options->limits.n_blocks,
+                                   &kv_options, err)) ||
         (status = kv_store_init(&w->kv, &kv_options, err)) ||
         (status = model_run_create(&w->run, &run_options, err)))
         goto fail;
@@ -238,11 +238,11 @@ enum shoal_status worker_step(struct worker *w, const struct step_plan *plan,
         r->tokens[i] = 0;
         r->hashes[i] = 0;
     }
-    if (!model_forward(w->run, &w->batch, &w->kv)) {
-        status = shoal_fail(err, SHOAL_E_INTERRUPTED, "interrupted in step %llu",
-                            (unsigned long long)plan->step);
+    status = model_forward(w->run, &w->batch, &w->kv, err);
+    if (status == SHOAL_E_INTERRUPTED)
+        shoal_fail(err, status, "interrupted in step %llu", (unsigned long long)plan->step);
+    if (status != SHOAL_OK)
         goto out;
-    }
     list_rows(w);
     sample_rows(w, plan->wants_hashes);
     find_bad_rows(w);
@@ -269,4 +269,14 @@ void worker_dump(const struct worker *w)
                 (unsigned long long)b->slots[i]->request, b->n_computed[i],
                 b->n_computed[i] + b->q_indptr[i + 1] - b->q_indptr[i] - 1, b->slots[i]->n_tokens,
                 b->wants_logits[i] ? ", samples" : "");
+}
+
+const struct kv_store *worker_kv(const struct worker *w)
+{
+    return &w->kv;
+}
+
+const void *worker_step_memory(const struct worker *w, size_t *n)
+{
+    return model_run_memory(w->run, n);
 }

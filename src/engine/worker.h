@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 
+struct plugins;
 struct worker;
 
 struct worker_options {
@@ -21,6 +22,7 @@ struct worker_options {
     int32_t n_threads;
     struct step_limits limits;
     enum kv_dtype kv_dtype;
+    struct plugins *plugins; /* borrowed; NULL: none */
 };
 
 enum shoal_status worker_create(struct worker **out, const struct worker_options *options,
@@ -35,6 +37,10 @@ enum shoal_status worker_step(struct worker *w, const struct step_plan *plan,
 
 /* Call body in this thread with the worker's other threads kept at hand for the steps in it. */
 void worker_gather(struct worker *w, void (*body)(void *user), void *user);
+
+/* For whoever measures memory: the KV pool, and the step memory of *n bytes. */
+const struct kv_store *worker_kv(const struct worker *w);
+const void *worker_step_memory(const struct worker *w, size_t *n);
 
 /* For a debugger: print the batch of the step under way, a line a sequence, to stderr. */
 void worker_dump(const struct worker *w);

@@ -38,6 +38,11 @@ const char *kv_dtype_name(enum kv_dtype dtype); /* "f32", ... */
  * multiple of 32 for q8_0. */
 size_t kv_head_bytes(enum kv_dtype dtype, int32_t block_size, int32_t head_dim);
 
+/* K and V of the token in a slot of the block's head run at `head`, widened to head_dim floats each
+ * as attention reads them. For looking, not for speed. */
+void kv_head_load(const uint8_t *head, enum kv_dtype dtype, int32_t block_size, int32_t head_dim,
+                  int32_t slot, float *k, float *v);
+
 /* Rows of queries against one KV head of one sequence. Row r = t * n_group + g is query head g of
  * the group that shares the KV head, of token t, at position first_position + t. */
 struct attention_args {

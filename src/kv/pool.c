@@ -166,20 +166,21 @@ int32_t kv_pool_refs(const struct kv_pool *p, int32_t id)
     return is_dense(p) ? p->n_run_refs[id] : p->blocks.n_refs[id];
 }
 
-int32_t kv_pool_match(const struct kv_pool *p, const int32_t tokens[], int32_t n_tokens,
-                      int32_t ids[])
+int32_t kv_pool_match(const struct kv_pool *p, uint64_t salt, const int32_t tokens[],
+                      int32_t n_tokens, int32_t ids[])
 {
     if (!has_prefixes(p))
         return 0;
-    return kv_prefix_match(&p->prefix, tokens, n_tokens / p->options.block_size, ids);
+    return kv_prefix_match(&p->prefix, salt, tokens, n_tokens / p->options.block_size, ids);
 }
 
-void kv_pool_publish(struct kv_pool *p, const int32_t ids[], int32_t i, const int32_t tokens[])
+void kv_pool_publish(struct kv_pool *p, uint64_t salt, const int32_t ids[], int32_t i,
+                     const int32_t tokens[])
 {
     if (!has_prefixes(p))
         return;
     assert(p->blocks.n_refs[ids[i]] > 0);
-    kv_prefix_learn(&p->prefix, ids[i], i == 0 ? -1 : ids[i - 1],
+    kv_prefix_learn(&p->prefix, ids[i], i == 0 ? -1 : ids[i - 1], salt,
                     tokens + (size_t)i * (size_t)p->options.block_size);
 }
 

@@ -52,17 +52,17 @@ void kv_pool_ref(struct kv_pool *p, int32_t id); /* one more sequence shares it 
 void kv_pool_release(struct kv_pool *p, const int32_t ids[], int32_t n);
 int32_t kv_pool_refs(const struct kv_pool *p, int32_t id);
 
-/* The blocks that hold the longest known prefix of tokens[0 .. n_tokens), whole blocks only: writes
- * their ids (n_tokens / block_size at most) and returns how many. Takes no reference; counts
- * nothing.
- */
-int32_t kv_pool_match(const struct kv_pool *p, const int32_t tokens[], int32_t n_tokens,
-                      int32_t ids[]);
+/* The blocks that hold the longest known prefix of tokens[0 .. n_tokens), whole blocks only, among
+ * those that sequences of the same salt have published: writes their ids (n_tokens / block_size at
+ * most) and returns how many. Takes no reference; counts nothing. */
+int32_t kv_pool_match(const struct kv_pool *p, uint64_t salt, const int32_t tokens[],
+                      int32_t n_tokens, int32_t ids[]);
 
 /* The block at ids[i] of a sequence has all its block_size tokens computed; make it known. blocks
  * 0 .. i - 1 of that sequence have been published before (or were matches). tokens: the sequence's,
  * from its start. When the same content is known already under another id, nothing changes. */
-void kv_pool_publish(struct kv_pool *p, const int32_t ids[], int32_t i, const int32_t tokens[]);
+void kv_pool_publish(struct kv_pool *p, uint64_t salt, const int32_t ids[], int32_t i,
+                     const int32_t tokens[]);
 
 /* Forget all known content that no sequence holds (and mark the held as unknown). */
 void kv_pool_forget(struct kv_pool *p);

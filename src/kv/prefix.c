@@ -32,6 +32,14 @@ void kv_prefix_fini(struct kv_prefix *x)
     *x = (struct kv_prefix){0};
 }
 
+/* No serial has the highest bit: one is given at a time. */
+static const uint64_t root_bit = (uint64_t)1 << 63;
+
+static uint64_t root_of(uint64_t salt)
+{
+    return salt == 0 ? 0 : salt | root_bit;
+}
+
 static int32_t *tokens_of(const struct kv_prefix *x, int32_t id)
 {
     return x->tokens + (size_t)id * (size_t)x->block_size;
@@ -65,10 +73,10 @@ static int32_t find(const struct kv_prefix *x, uint64_t parent, const int32_t to
     return -1;
 }
 
-int32_t kv_prefix_match(const struct kv_prefix *x, const int32_t tokens[], int32_t n_full,
-                        int32_t ids[])
+int32_t kv_prefix_match(const struct kv_prefix *x, uint64_t salt, const int32_t tokens[],
+                        int32_t n_full, int32_t ids[])
 {
-    uint64_t parent = 0;
+    uint64_t parent = root_of(salt);
 
     for (int32_t i = 0; i < n_full; i++) {
         ids[i] = find(x, parent, tokens + (size_t)i * (size_t)x->block_size);
@@ -79,9 +87,10 @@ int32_t kv_prefix_match(const struct kv_prefix *x, const int32_t tokens[], int32
     return n_full;
 }
 
-void kv_prefix_learn(struct kv_prefix *x, int32_t id, int32_t before, const int32_t tokens[])
+void kv_prefix_learn(struct kv_prefix *x, int32_t id, int32_t before, uint64_t salt,
+                     const int32_t tokens[])
 {
-    const uint64_t parent = before < 0 ? 0 : x->entries[before].serial;
+    const uint64_t parent = before < 0 ? root_of(salt) : x->entries[before].serial;
     struct kv_prefix_entry *entry = &x->entries[id];
 
     if (entry->serial != 0 || (before >= 0 && parent == 0))
@@ -140,7 +149,7 @@ bool kv_prefix_check(const struct kv_prefix *x, int32_t n_blocks)
 
         /* What stands before a block was known before it. */
         if (entry->serial > x->last_serial ||
-            (entry->serial != 0 && entry->parent >= entry->serial))
+            (entry->serial != 0 && !(entry->parent & root_bit) && entry->parent >= entry->serial))
             return false;
         if (!entry->is_listed)
             continue;

@@ -12,7 +12,7 @@ static bool is_block_size(int32_t n)
 
 static bool is_in_range(const struct kv_store_options *o)
 {
-    const int32_t head_dim_multiple = o->dtype == KV_Q8_0 ? 32 : 2;
+    const int32_t head_dim_multiple = o->dtype == KV_Q8_0 && o->row_bytes == 0 ? 32 : 2;
 
     return o->dtype >= 0 && o->dtype < KV_DTYPE_COUNT && o->n_layer > 0 && o->n_blocks > 0 &&
            o->n_head_kv > 0 && is_block_size(o->block_size) && o->head_dim > 0 &&
@@ -26,6 +26,8 @@ static bool lay_out(struct kv_store *s, const struct kv_store_options *o)
         return false;
     s->options = *o;
     s->head_bytes = kv_head_bytes(o->dtype, o->block_size, o->head_dim);
+    if (o->row_bytes > 0 && !mem_mul(o->row_bytes, 2 * (size_t)o->block_size, &s->head_bytes))
+        return false;
     return mem_mul(s->head_bytes, (size_t)o->n_head_kv, &s->block_bytes) &&
            mem_mul(s->block_bytes, (size_t)o->n_blocks, &s->layer_bytes) &&
            mem_mul(s->layer_bytes, (size_t)o->n_layer, &s->n_bytes);

@@ -4,6 +4,9 @@
  *
  *     layer il  | block 0: head 0 (K, V), head 1 (K, V), ... | block 1: ... | ...
  *
+ * Where rows are stored another way (row_bytes > 0), a head is the K rows of the block's tokens,
+ * then their V rows, each of row_bytes bytes, and dtype says nothing.
+ *
  * Pages are touched first by whoever writes them, so a pool costs what was used of it. */
 #ifndef KV_STORE_H
 #define KV_STORE_H
@@ -14,6 +17,7 @@
 struct kv_store_options {
     enum kv_dtype dtype;
     int32_t n_layer, n_blocks, block_size, n_head_kv, head_dim;
+    size_t row_bytes; /* of one K or V row of a head; 0: tiles of dtype */
 };
 
 struct kv_store {
@@ -35,6 +39,25 @@ void kv_store_fini(struct kv_store *s); /* zeroed is fine */
 static inline uint8_t *kv_store_layer(const struct kv_store *s, int32_t il)
 {
     return s->bytes + (size_t)il * s->layer_bytes;
+}
+
+/* The run of bytes of a KV head in a block of a layer. */
+static inline uint8_t *kv_store_head(const struct kv_store *s, int32_t il, int32_t block,
+                                     int32_t kv_head)
+{
+    return kv_store_layer(s, il) + (size_t)block * s->block_bytes + (size_t)kv_head * s->head_bytes;
+}
+
+/* With row_bytes: where K and V of the token in a slot of the block stand. */
+struct kv_row {
+    uint8_t *k, *v;
+};
+static inline struct kv_row kv_store_row(const struct kv_store *s, int32_t il, int32_t block,
+                                         int32_t kv_head, int32_t slot)
+{
+    uint8_t *k = kv_store_head(s, il, block, kv_head) + (size_t)slot * s->options.row_bytes;
+
+    return (struct kv_row){k, k + s->head_bytes / 2};
 }
 
 /* Copy a block's content, in all layers. */

@@ -65,10 +65,15 @@ size_t attend_part_floats(const struct model_hparams *hp, const struct step_limi
            (size_t)attention_part_floats(hp->head_dim);
 }
 
-size_t attend_thread_floats(const struct model_hparams *hp)
+static size_t two_tiles(const struct model_hparams *hp)
 {
-    return (size_t)ATTENTION_SCRATCH_FLOATS +
-           2 * (size_t)ATTENTION_MAX_ROWS * (size_t)attention_part_floats(hp->head_dim);
+    return 2 * (size_t)ATTENTION_MAX_ROWS * (size_t)attention_part_floats(hp->head_dim);
+}
+
+size_t attend_thread_floats(const struct model_hparams *hp, bool has_codec)
+{
+    return (size_t)ATTENTION_SCRATCH_FLOATS + two_tiles(hp) +
+           (has_codec ? cache_tile_floats(hp) : 0);
 }
 
 /* Add the tasks of one tile (or one split of it); each costs about its keys. */
@@ -163,6 +168,27 @@ static int32_t first_task(const struct model_run *r, int32_t t)
     return low;
 }
 
+/* Where the keys of a task are: a layer and KV head of a store. */
+struct key_source {
+    const struct kv_store *kv;
+    int32_t il, kv_head;
+};
+
+/* One split of a task into parts; from decoded keys where a plugin stores them its own way. */
+static void run_split(struct model_run *r, const struct key_source *from,
+                      const struct attention_args *args, int32_t split, float *parts,
+                      float *thread_floats)
+{
+    if (cache_hooks_has_codec(r)) {
+        const struct attention_args decoded =
+            cache_decode_split(r, from->kv, from->il, from->kv_head, args, split,
+                               thread_floats + ATTENTION_SCRATCH_FLOATS + two_tiles(&r->model->hp));
+        r->kernels->attention.split(&decoded, split, parts, thread_floats);
+        return;
+    }
+    r->kernels->attention.split(args, split, parts, thread_floats);
+}
+
 static void attend_task(struct model_run *r, const struct attend_task *task, float *thread_floats,
                         const struct step_batch *batch, const struct kv_store *kv, int32_t il)
 {
@@ -172,10 +198,11 @@ static void attend_task(struct model_run *r, const struct attend_task *task, flo
     const int32_t ld_q = pad16(hp->n_head * hp->head_dim);
     const int32_t row = batch->q_indptr[task->seq] + task->token;
     const int32_t part_floats = attention_part_floats(hp->head_dim);
+    const struct key_source from = {kv, il, task->head / n_group};
     const struct attention_args args = {
         .layer = kv_store_layer(kv, il),
         .block_stride = kv->block_bytes,
-        .head_offset = (size_t)(task->head / n_group) * kv->head_bytes,
+        .head_offset = (size_t)from.kv_head * kv->head_bytes,
         .block_table = batch->slots[task->seq]->block_table,
         .block_size = kv->options.block_size,
         .head_dim = hp->head_dim,
@@ -187,23 +214,22 @@ static void attend_task(struct model_run *r, const struct attend_task *task, flo
         .n_group = task->n_group,
         .first_position = batch->n_computed[task->seq] + task->token,
     };
-    float *scratch = thread_floats;
     float *into = thread_floats + ATTENTION_SCRATCH_FLOATS;
     float *next = into + (size_t)ATTENTION_MAX_ROWS * (size_t)part_floats;
     const int32_t n_rows = task->n_tokens * task->n_group;
 
     if (task->split >= 0) {
-        k->split(&args, task->split, r->parts + task->part, scratch);
+        run_split(r, &from, &args, task->split, r->parts + task->part, thread_floats);
         return;
     }
     const int32_t n_splits = n_splits_of(args.first_position + args.n_tokens - 1);
-    k->split(&args, 0, into, scratch);
+    run_split(r, &from, &args, 0, into, thread_floats);
     for (int32_t s = 1; s < n_splits; s++) {
         /* Only the rows that reach into the split: merging an empty part could turn -0 into 0. */
         const int32_t before = s * KV_SPLIT_TOKENS - args.first_position;
         const int32_t first = before > 0 ? before * task->n_group : 0;
         const size_t skip = (size_t)first * (size_t)part_floats;
-        k->split(&args, s, next, scratch);
+        run_split(r, &from, &args, s, next, thread_floats);
         k->merge(into + skip, next + skip, n_rows - first, hp->head_dim);
     }
     for (int32_t i = 0; i < n_rows; i++) {

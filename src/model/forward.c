@@ -25,6 +25,50 @@ static int32_t widest(int32_t a, int32_t b)
     return a > b ? a : b;
 }
 
+/* What plugins need of a run: asked once, when they have all been added. */
+static void find_hooks(struct model_run *r, struct plugins *plugins)
+{
+    int32_t n_attention = 0;
+
+    if (!plugins_are_on(plugins))
+        return;
+    r->plugins = plugins;
+    r->attention.is_there = plugins_has_attention(plugins);
+    for (int32_t i = 0; i < plugins_count(plugins); i++) {
+        bool is_on;
+        n_attention += plugins_get(plugins, i, &is_on)->attention != NULL;
+    }
+    r->attention.sees_replaced = n_attention > 1;
+    r->cache.has_append = plugins_has_append(plugins);
+    r->cache.codec = plugins_codec(plugins, &r->cache.state);
+}
+
+static void place_hooks(struct model_run *r, const struct model_run_options *o, struct layout *l)
+{
+    const struct model_hparams *hp = &o->model->hp;
+    const size_t head_dim = (size_t)hp->head_dim, n_layer = (size_t)hp->n_layer;
+    const size_t n_keys = (size_t)o->limits.max_model_len, n_rows = ATTENTION_MAX_ROWS;
+    struct attention_hooks *a = &r->attention;
+    struct cache_hooks *c = &r->cache;
+
+    if (a->is_there) {
+        a->wants = place(l, (size_t)o->limits.max_seqs * n_layer * (size_t)hp->n_head, 1);
+        a->layer_wants = place(l, n_layer, sizeof *a->layer_wants);
+        a->q = place(l, n_rows * head_dim, sizeof(float));
+        a->out = place(l, n_rows * head_dim, sizeof(float));
+        a->k = place(l, n_keys * head_dim, sizeof(float));
+        a->v = place(l, n_keys * head_dim, sizeof(float));
+        a->mask = place(l, n_rows * n_keys, sizeof *a->mask);
+        a->weights = place(l, n_rows * n_keys, sizeof(float));
+    }
+    if (c->has_append) {
+        c->k = place(l, head_dim, sizeof(float));
+        c->v = place(l, head_dim, sizeof(float));
+    }
+    if (c->codec)
+        c->table = place(l, n_keys / CODEC_BLOCK + 1, sizeof *c->table);
+}
+
 static void place_all(struct model_run *r, const struct model_run_options *o, struct layout *l)
 {
     const struct model_hparams *hp = &o->model->hp;
@@ -58,8 +102,9 @@ static void place_all(struct model_run *r, const struct model_run_options *o, st
     r->merges = place(l, (size_t)r->max_merges, sizeof *r->merges);
     r->max_part_floats = attend_part_floats(hp, &o->limits, o->n_threads);
     r->parts = place(l, r->max_part_floats, sizeof(float));
-    r->thread_stride = (attend_thread_floats(hp) + 15) / 16 * 16;
+    r->thread_stride = (attend_thread_floats(hp, cache_hooks_has_codec(r)) + 15) / 16 * 16;
     r->thread_floats = place(l, (size_t)o->n_threads * r->thread_stride, sizeof(float));
+    place_hooks(r, o, l);
 }
 
 size_t model_run_bytes(const struct model_run_options *options)
@@ -67,6 +112,7 @@ size_t model_run_bytes(const struct model_run_options *options)
     struct model_run r = {0};
     struct layout l = {0};
 
+    find_hooks(&r, options->plugins);
     place_all(&r, options, &l);
     return l.n_bytes;
 }
@@ -83,6 +129,7 @@ enum shoal_status model_run_create(struct model_run **out, const struct model_ru
     r->model = options->model;
     r->kernels = options->kernels;
     r->interrupt = options->interrupt;
+    find_hooks(r, options->plugins);
     team_init(&r->team, options->n_threads);
     r->n_bytes = model_run_bytes(options);
     r->memory = mem_map(r->n_bytes);
@@ -92,6 +139,8 @@ enum shoal_status model_run_create(struct model_run **out, const struct model_ru
     }
     l.base = r->memory;
     place_all(r, options, &l);
+    for (int32_t i = 0; r->cache.codec && i <= options->limits.max_model_len / CODEC_BLOCK; i++)
+        r->cache.table[i] = i % 2;
     *out = r;
     return SHOAL_OK;
 }
@@ -102,6 +151,12 @@ void model_run_destroy(struct model_run *r)
         return;
     mem_unmap(r->memory, r->n_bytes);
     mem_free(r);
+}
+
+const void *model_run_memory(const struct model_run *r, size_t *n)
+{
+    *n = r->n_bytes;
+    return r->memory;
 }
 
 /* Row i of quantized_rows of depth k. */
@@ -177,8 +232,19 @@ static void embed_row(struct model_run *r, const struct step_batch *batch, int32
     r->bad_layer[row] = -1;
 }
 
-/* RoPE on q and k of a row, then K and V into the pool: attention reads them from there, so that it
- * makes no difference which chunk they came with. */
+static void rotate_row(struct model_run *r, int32_t position, float *q, float *k)
+{
+    const struct model_hparams *hp = &r->model->hp;
+    const float *angles = r->model->rope_table + (size_t)position * (size_t)hp->n_rot;
+
+    for (int32_t h = 0; h < hp->n_head; h++)
+        r->kernels->rows.rope(q + h * hp->head_dim, angles, hp->n_rot, hp->rope);
+    for (int32_t h = 0; h < hp->n_head_kv; h++)
+        r->kernels->rows.rope(k + h * hp->head_dim, angles, hp->n_rot, hp->rope);
+}
+
+/* RoPE on q and k of a row, then K and V into the pool, unless plugins are to be asked first:
+ * attention reads them from there, so that it makes no difference which chunk they came with. */
 static void store_row(struct model_run *r, const struct step_batch *batch, struct kv_store *kv,
                       int32_t row, int32_t il)
 {
@@ -186,29 +252,38 @@ static void store_row(struct model_run *r, const struct step_batch *batch, struc
     const int32_t seq = r->row_seq[row];
     const int32_t position = batch->n_computed[seq] + row - batch->q_indptr[seq];
     const int32_t block_size = kv->options.block_size;
-    const int32_t block = batch->slots[seq]->block_table[position / block_size];
     float *q = r->q + (size_t)row * (size_t)pad16(hp->n_head * hp->head_dim);
     float *k = r->k + (size_t)row * (size_t)pad16(hp->n_head_kv * hp->head_dim);
     const float *v = r->v + (size_t)row * (size_t)pad16(hp->n_head_kv * hp->head_dim);
-    uint8_t *to = kv_store_layer(kv, il) + (size_t)block * kv->block_bytes;
+    struct cache_place place = {.il = il,
+                                .block = batch->slots[seq]->block_table[position / block_size],
+                                .slot = position % block_size};
 
-    if (hp->n_rot > 0) {
-        const float *angles = r->model->rope_table + (size_t)position * (size_t)hp->n_rot;
-        for (int32_t h = 0; h < hp->n_head; h++)
-            r->kernels->rows.rope(q + h * hp->head_dim, angles, hp->n_rot, hp->rope);
-        for (int32_t h = 0; h < hp->n_head_kv; h++)
-            r->kernels->rows.rope(k + h * hp->head_dim, angles, hp->n_rot, hp->rope);
-    }
-    for (int32_t h = 0; h < hp->n_head_kv; h++)
-        r->kernels->attention.store(to + (size_t)h * kv->head_bytes, kv->options.dtype, block_size,
-                                    hp->head_dim, position % block_size, k + h * hp->head_dim,
-                                    v + h * hp->head_dim);
+    if (hp->n_rot > 0)
+        rotate_row(r, position, q, k);
+    if (cache_hooks_has_append(r))
+        return;
+    for (; place.kv_head < hp->n_head_kv; place.kv_head++)
+        cache_store(r, kv, &place, k + place.kv_head * hp->head_dim,
+                    v + place.kv_head * hp->head_dim);
 }
 
 /* The rows of a step that thread t owns, stage by stage; between stages stands a barrier. */
 struct team_rows {
     int64_t begin, end;
 };
+
+/* All heads of all rows, merged, then one thread's calls of plugins. */
+static void see_attention(struct model_run *r, int32_t t, struct team_rows own,
+                          const struct step_batch *batch, const struct kv_store *kv, int32_t il)
+{
+    for (int64_t row = own.begin; row < own.end; row++)
+        attend_merge_row(r, t, (int32_t)row);
+    team_barrier(&r->team);
+    if (t == 0)
+        attention_hooks_call(r, batch, kv, il);
+    team_barrier(&r->team);
+}
 
 static void attention_block(struct model_run *r, int32_t t, struct team_rows own,
                             const struct step_batch *batch, struct kv_store *kv, int32_t il)
@@ -228,14 +303,23 @@ static void attention_block(struct model_run *r, int32_t t, struct team_rows own
     team_barrier(&r->team);
     /* Set and read with barriers between, so that all threads leave after the same layer. */
     if (t == 0 && r->interrupt && atomic_load(r->interrupt))
-        r->is_interrupted = true;
+        model_leave(r, SHOAL_E_INTERRUPTED);
     for (int64_t row = own.begin; row < own.end; row++)
         store_row(r, batch, kv, (int32_t)row, il);
     team_barrier(&r->team);
+    if (cache_hooks_has_append(r)) {
+        if (t == 0)
+            cache_hooks_append(r, batch, kv, il);
+        team_barrier(&r->team);
+    }
     attend(r, t, batch, kv, il);
     team_barrier(&r->team);
+    const bool is_seen = attention_hooks_want(r, il);
+    if (is_seen)
+        see_attention(r, t, own, batch, kv, il);
     for (int64_t row = own.begin; row < own.end; row++) {
-        attend_merge_row(r, t, (int32_t)row);
+        if (!is_seen)
+            attend_merge_row(r, t, (int32_t)row);
         ready_input(r, (int32_t)row, (int32_t)row, n_q, out_quantized, il);
     }
     team_barrier(&r->team);
@@ -298,26 +382,33 @@ static void forward_thread(void *user, int32_t t, int32_t n_threads)
         embed_row(r, batch, (int32_t)row);
     for (int32_t il = 0; il < r->model->hp.n_layer; il++) {
         attention_block(r, t, own, batch, kv, il);
-        if (r->is_interrupted)
+        if (r->is_left)
             break;
         feed_forward_block(r, t, own, batch->n_tokens, il);
     }
     mem_step_end();
 }
 
-bool model_forward(struct model_run *r, const struct step_batch *batch, struct kv_store *kv)
+enum shoal_status model_forward(struct model_run *r, const struct step_batch *batch,
+                                struct kv_store *kv, struct shoal_error *err)
 {
     const char *phase = mem_step_phase();
 
     assert(batch->n_tokens <= r->max_rows);
+    assert((kv->options.row_bytes > 0) == cache_hooks_has_codec(r));
     for (int32_t i = 0; i < batch->n_seqs; i++)
         for (int32_t row = batch->q_indptr[i]; row < batch->q_indptr[i + 1]; row++)
             r->row_seq[row] = i;
     attend_plan(r, batch);
-    r->is_interrupted = false;
+    r->is_left = false;
+    r->status = SHOAL_OK;
+    if (plugins_are_on(r->plugins) && r->attention.is_there)
+        attention_hooks_ask(r, batch);
     team_run(&r->team, forward_thread, &(struct forward_work){r, batch, kv});
     mem_step_begin(phase);
-    return !r->is_interrupted;
+    if (err && r->status != SHOAL_OK && r->status != SHOAL_E_INTERRUPTED)
+        *err = r->err;
+    return r->status;
 }
 
 struct team *model_team(struct model_run *r)

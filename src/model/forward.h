@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 struct model_run;
+struct plugins;
 
 /* Rows of logits that one call of model_logits can give. */
 enum { MODEL_LOGIT_ROWS = 32 };
@@ -25,6 +26,7 @@ struct model_run_options {
     const _Atomic int *interrupt;  /* not 0: leave the forward pass between layers; or NULL */
     int32_t n_threads;
     struct step_limits limits;
+    struct plugins *plugins; /* NULL: none. Borrowed, outlives the run; given before it is made */
 };
 
 enum shoal_status model_run_create(struct model_run **out, const struct model_run_options *options,
@@ -34,9 +36,15 @@ void model_run_destroy(struct model_run *r); /* NULL is fine */
 /* Bytes that a run with these options takes; without model_run_create. */
 size_t model_run_bytes(const struct model_run_options *options);
 
+/* The step memory, for whoever measures it: *n bytes. */
+const void *model_run_memory(const struct model_run *r, size_t *n);
+
 /* Run all layers over the batch: writes its K and V into kv, keeps the last hidden state of each
- * row. Blocks must have been copied and tables set before. False when it was interrupted. */
-bool model_forward(struct model_run *r, const struct step_batch *batch, struct kv_store *kv);
+ * row. Blocks must have been copied and tables set before; kv is of model_kv_options
+ * (model/hooks.h) with the run's plugins. SHOAL_E_INTERRUPTED when it was interrupted (*err is left
+ * as it is), or what a plugin failed with that ends the run. */
+enum shoal_status model_forward(struct model_run *r, const struct step_batch *batch,
+                                struct kv_store *kv, struct shoal_error *err);
 
 /* The threads that a run computes with, for whoever has work for them between its calls. */
 struct team *model_team(struct model_run *r);

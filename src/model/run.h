@@ -4,6 +4,8 @@
 
 #include "model/forward.h"
 #include "model/team.h"
+#include "plugin/plugins.h"
+#include "step/sequence_id.h"
 
 /* A piece of attention work: some tokens of a sequence against one KV head. */
 struct attend_task {
@@ -22,12 +24,42 @@ struct attend_merge {
     size_t part; /* floats: split s, head h at part + (s * n_head + h) * part_floats */
 };
 
+/* What plugins see of attention, and where they write; only where there are such plugins. */
+struct attention_hooks {
+    bool is_there;
+    bool sees_replaced; /* there are several: one may see what another replaced */
+    uint8_t *wants; /* (max_seqs, n_layer, n_head) enum shoal_attention_want, asked once a step */
+    bool *layer_wants; /* (n_layer) of any */
+    float *q, *out;    /* (ATTENTION_MAX_ROWS, head_dim) */
+    float *k, *v;      /* (max_model_len, head_dim) */
+    bool *mask;        /* (ATTENTION_MAX_ROWS, max_model_len) */
+    float *weights;    /* (ATTENTION_MAX_ROWS, max_model_len) */
+};
+
+/* Rows of K and V as a plugin stores them. */
+struct cache_hooks {
+    bool has_append;
+    float *k, *v;                           /* (head_dim) of one row, read back */
+    const struct shoal_cache_plugin *codec; /* NULL: tiles of the store's dtype */
+    void *state;
+    int32_t *table; /* block table of a split's decoded keys: 0, 1, 0, 1, ... to max_model_len */
+};
+/* Decoded keys stand in blocks of this size, two a split. */
+enum { CODEC_BLOCK = 128 };
+
 struct model_run {
     const struct model *model;
     const struct kernels *kernels;
+    struct plugins *plugins;      /* or NULL */
     const _Atomic int *interrupt; /* or NULL */
-    bool is_interrupted;          /* set by thread 0 before a barrier, read by all behind it */
+    /* Set by thread 0 before a barrier, read by all behind it: the step is left after this layer,
+     * and why. */
+    bool is_left;
+    enum shoal_status status;
+    struct shoal_error err; /* of a plugin */
     struct team team;
+    struct attention_hooks attention;
+    struct cache_hooks cache;
     int32_t max_rows; /* rows of every buffer: the budget, rounded up to whole panels of 8 */
 
     float *x;                  /* (max_rows, n_embd) the residual stream */
@@ -95,12 +127,59 @@ void attend(struct model_run *r, int32_t t, const struct step_batch *batch,
 /* Merge the splits of a row that attended by splits into r->in; thread t's scratch. */
 void attend_merge_row(struct model_run *r, int32_t t, int32_t row);
 
+/* By thread 0, before a barrier: the step is left after this layer. */
+static inline void model_leave(struct model_run *r, enum shoal_status why)
+{
+    if (!r->is_left)
+        r->status = why;
+    r->is_left = true;
+}
+
+/* attention_hooks.c: what is wanted of this batch; then, in thread 0 with the others waiting, what
+ * plugins see and replace in a layer, in r->in. */
+void attention_hooks_ask(struct model_run *r, const struct step_batch *batch);
+void attention_hooks_call(struct model_run *r, const struct step_batch *batch,
+                          const struct kv_store *kv, int32_t il);
+static inline bool attention_hooks_want(const struct model_run *r, int32_t il)
+{
+    return plugins_are_on(r->plugins) && r->attention.is_there && r->attention.layer_wants[il];
+}
+
+/* cache_hooks.c: one row of one KV head into the pool, and out of it as attention reads it. */
+struct cache_place {
+    int32_t il, block, kv_head, slot;
+};
+void cache_store(const struct model_run *r, const struct kv_store *kv,
+                 const struct cache_place *place, const float *k, const float *v);
+void cache_load(const struct model_run *r, const struct kv_store *kv,
+                const struct cache_place *place, float *k, float *v);
+/* In thread 0 with the others waiting: store all rows of the batch, between the plugins' before and
+ * after. */
+void cache_hooks_append(struct model_run *r, const struct step_batch *batch, struct kv_store *kv,
+                        int32_t il);
+static inline bool cache_hooks_has_append(const struct model_run *r)
+{
+    return plugins_are_on(r->plugins) && r->cache.has_append;
+}
+static inline bool cache_hooks_has_codec(const struct model_run *r)
+{
+    return plugins_are_on(r->plugins) && r->cache.codec;
+}
+/* The keys of a split that args' rows attend to, decoded into blocks of float32 at `tiles`
+ * (cache_tile_floats): the arguments with which the engine's own kernel reads them there. */
+size_t cache_tile_floats(const struct model_hparams *hp);
+struct attention_args cache_decode_split(const struct model_run *r, const struct kv_store *kv,
+                                         int32_t il, int32_t kv_head,
+                                         const struct attention_args *args, int32_t split,
+                                         float *tiles);
+
 int32_t attend_max_tasks(const struct model_hparams *hp, const struct step_limits *limits,
                          int32_t n_threads);
 int32_t attend_max_merges(const struct model_hparams *hp, const struct step_limits *limits,
                           int32_t n_threads);
 size_t attend_part_floats(const struct model_hparams *hp, const struct step_limits *limits,
                           int32_t n_threads);
-size_t attend_thread_floats(const struct model_hparams *hp);
+/* of a thread: scratch, two tiles of parts, and with a codec the keys of a split */
+size_t attend_thread_floats(const struct model_hparams *hp, bool has_codec);
 
 #endif

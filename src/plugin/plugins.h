@@ -12,9 +12,31 @@
 
 struct plugins;
 
-/* No plugin yet. host is copied. On failure *out is NULL. */
+/* False at once where there is none (NULL), or where the hooks are compiled out (SHOAL_HOOKS=OFF):
+ * what stands behind it then costs nothing. */
+static inline bool plugins_are_on(const struct plugins *p)
+{
+#ifdef SHOAL_NO_HOOKS
+    (void)p;
+    return false;
+#else
+    return p != NULL;
+#endif
+}
+
+/* No plugin yet. host is copied; what it points to outlives the plugins. Its compare is not used:
+ * see plugins_set_compare. On failure *out is NULL. */
 enum shoal_status plugins_create(struct plugins **out, const struct shoal_plugin_host *host,
                                  bool errors_are_fatal, struct shoal_error *err);
+/* What shoal_plugin_host.compare does: run the tokens with `alone`, which holds the plugin that
+ * asks and no other, and with none. engine: the host's. */
+typedef enum shoal_status (*plugins_compare_func_t)(void *engine, struct plugins *alone,
+                                                    const int32_t *tokens, int32_t n,
+                                                    double *max_error, double *rms_error,
+                                                    double *mean_kl, struct shoal_error *err);
+void plugins_set_compare(struct plugins *p, plugins_compare_func_t function);
+/* What could not be known when the plugins were made, since they say how large a block is. */
+void plugins_set_sizes(struct plugins *p, int32_t n_kv_blocks, int32_t max_model_len);
 void plugins_destroy(struct plugins *p); /* NULL is fine */
 
 /* Register, configure and enable one: "NAME[,key=value...]" of a built-in, or with a '/' in it the
@@ -26,7 +48,7 @@ enum shoal_status plugins_add_own(struct plugins *p, const struct shoal_plugin_u
 enum shoal_status plugins_finish(struct plugins *p, struct shoal_error *err);
 
 /* Switch one on or off between steps. False: there is none of that name. One that changes numbers
- * stays as it is: refused with false too. */
+ * or stores rows its own way stays as it is: refused with false too. */
 bool plugins_enable(struct plugins *p, const char *name, bool is_on);
 int32_t plugins_count(const struct plugins *p);
 const struct shoal_plugin *plugins_get(const struct plugins *p, int32_t i, bool *is_on);
@@ -34,6 +56,8 @@ const struct shoal_plugin *plugins_get(const struct plugins *p, int32_t i, bool 
 /* What of them changes numbers, with its settings, as lines "plugin = NAME,key=value,..." in order,
  * and a hash of those lines; 0 when nothing does. Equal on all ranks, or the engine refuses. */
 void plugins_print_numbers(const struct plugins *p, struct text *out);
+/* The others, as lines that are comments of a settings file. */
+void plugins_print_others(const struct plugins *p, struct text *out);
 uint64_t plugins_numbers_hash(const struct plugins *p);
 
 /* Scheduler: rank 0. */

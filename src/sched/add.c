@@ -46,7 +46,8 @@ static enum shoal_status check_fit(const struct step_limits *limits, const struc
     return SHOAL_OK;
 }
 
-/* The sequence whose prompt blocks this one shares; *first is NULL when it stands alone. */
+/* The sequence whose prompt blocks this one shares; *first is NULL when it stands alone, or is not
+ * treated like the first choice. */
 static enum shoal_status find_first(const struct sched *s, const struct sched_sequence *q,
                                     struct sequence **first, struct shoal_error *err)
 {
@@ -60,6 +61,8 @@ static enum shoal_status find_first(const struct sched *s, const struct sched_se
         return shoal_fail(err, SHOAL_E_INVALID,
                           "sequence %llu: its first choice, %llu, has another prompt",
                           (unsigned long long)q->id, (unsigned long long)q->first_choice);
+    if (*first && (*first)->salt != q->salt)
+        *first = NULL;
     return SHOAL_OK;
 }
 
@@ -109,6 +112,7 @@ static struct sequence *new_sequence(const struct sched *s, const struct sched_s
     seq->max_tokens = q->max_tokens;
     seq->priority = q->priority;
     seq->skips_prefix_cache = q->skips_prefix_cache;
+    seq->salt = q->salt;
     seq->sampling = q->sampling;
     seq->n_bias = q->n_bias;
     seq->n_stop = q->n_stop;

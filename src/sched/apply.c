@@ -8,7 +8,7 @@ static void publish(const struct sched *s, const struct group *g, struct sequenc
     const int32_t n_full = seq->n_computed / s->options.limits.block_size;
 
     for (; seq->n_published < n_full; seq->n_published++)
-        kv_pool_publish(g->pool, seq->block_table, seq->n_published, seq->tokens);
+        kv_pool_publish(g->pool, seq->salt, seq->block_table, seq->n_published, seq->tokens);
 }
 
 static void append(struct group *g, struct sequence *seq, int32_t token)
@@ -77,6 +77,7 @@ int32_t sched_apply(struct sched *s, int32_t group, const struct step_plan *plan
 
     assert(g->is_under_way && plan->group == group && plan->step + 1 == g->n_steps);
     assert(result->step == plan->step && result->n_seqs == plan->n_seqs);
+    free_ended(s);
     for (int32_t i = 0; i < plan->n_seqs; i++) {
         struct sequence *seq = g->batch[i];
         struct sched_event *event = &events[n_events];

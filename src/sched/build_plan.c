@@ -143,6 +143,7 @@ bool sched_plan(struct sched *s, int32_t group, struct step_plan *plan)
     const int64_t n_preemptions = s->n_preemptions;
 
     assert(!g->is_under_way);
+    free_ended(s);
     step_plan_clear(plan);
     plan->step = g->n_steps;
     plan->group = group;

@@ -12,8 +12,9 @@ static struct start look_up(struct sched *s, const struct sequence *seq, int32_t
     struct start start = {.group = group, .ids = s->match};
 
     if (!seq->skips_prefix_cache)
-        start.n_computed = limits->block_size * kv_pool_match(s->groups[group].pool, seq->tokens,
-                                                              seq->n_tokens - 1, s->match);
+        start.n_computed =
+            limits->block_size * kv_pool_match(s->groups[group].pool, seq->salt, seq->tokens,
+                                               seq->n_tokens - 1, s->match);
     if (first && first->group == group) {
         const int32_t n = min_i32(seq->n_prompt, seq->n_tokens - 1);
 

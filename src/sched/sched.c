@@ -141,6 +141,7 @@ void sched_destroy(struct sched *s)
         }
     }
     mem_free(s->ids.buckets);
+    free_ended(s);
     for (int32_t i = 0; s->groups && i < s->options.n_groups; i++)
         fini_group(&s->groups[i]);
     mem_free(s->groups);
@@ -156,7 +157,18 @@ void end_sequence(struct sched *s, struct sequence *seq)
         group_remove(&s->groups[seq->group], seq);
     part_choices(s, seq);
     ids_remove(&s->ids, seq);
-    mem_free(seq);
+    seq->next_of_id = s->ended;
+    s->ended = seq;
+}
+
+void free_ended(struct sched *s)
+{
+    while (s->ended) {
+        struct sequence *next = s->ended->next_of_id;
+
+        mem_free(s->ended);
+        s->ended = next;
+    }
 }
 
 bool sched_end(struct sched *s, uint64_t id, enum sched_finish reason)

@@ -54,6 +54,10 @@ struct sched_sequence {
     int32_t max_tokens;      /* at least 1; n_prompt + max_tokens at most max_model_len */
     int32_t priority;        /* lower runs first */
     bool skips_prefix_cache; /* wants the prompt's log-probabilities: computes all of it */
+    /* Blocks are shared only between sequences of the same salt, those whose numbers are the same
+     * for the same tokens; this holds for choices of one request too. 0 where no plugin treats
+     * requests unlike each other. */
+    uint64_t salt;
     struct step_sampling sampling;
     const int32_t *bias_ids; /* (n_bias) */
     const float *bias_values;
@@ -125,6 +129,7 @@ void sched_set_chunk(struct sched *s, int32_t group, int32_t chunk);
 
 /* Seeing. */
 struct sched_group_counts {
+    int32_t budget, chunk; /* of the next plan */
     int32_t n_running;
     int64_t n_tokens; /* of the running sequences */
     struct kv_pool_counts blocks;
@@ -146,6 +151,9 @@ struct sched_view {
     int32_t n_blocks;
 };
 bool sched_find(const struct sched *s, uint64_t id, struct sched_view *out);
+/* One that has ended, with its tokens, and no slot or blocks any more. It is remembered until the
+ * next plan of any group is built or applied. */
+bool sched_find_ended(const struct sched *s, uint64_t id, struct sched_view *out);
 /* The sequence that a slot of a group belongs to. */
 bool sched_at_slot(const struct sched *s, int32_t group, int32_t slot, struct sched_view *out);
 /* Waiting sequences in queue order, from *cursor = 0 until false. */

@@ -16,11 +16,12 @@
 
 struct sequence {
     uint64_t id;
-    struct sequence *next_of_id; /* in its bucket of struct ids */
+    struct sequence *next_of_id; /* in its bucket of struct ids; once it has ended, in `ended` */
 
     /* what it is; the arrays follow the struct in the same memory */
     int32_t n_prompt, max_tokens, priority;
     bool skips_prefix_cache;
+    uint64_t salt;
     struct step_sampling sampling;
     int32_t n_bias, n_stop;
     int32_t *tokens;      /* (n_prompt + max_tokens), n_tokens of them known */
@@ -91,6 +92,7 @@ struct sched {
     int32_t watermark;
     struct group *groups; /* (n_groups) */
     struct ids ids;
+    struct sequence *ended; /* since the last plan was built or applied, the latest first */
     struct queue ready, parked;
     int64_t n_arrivals;
     int64_t n_looks; /* times that admission looked at the queue */
@@ -181,6 +183,7 @@ int32_t schedule(struct sched *s, struct group *g, struct sequence *seq, int32_t
 void admit(struct sched *s, int32_t group, bool has_preempted, struct step_plan *plan);
 
 /* sched.c */
-void end_sequence(struct sched *s, struct sequence *seq); /* frees it */
+void end_sequence(struct sched *s, struct sequence *seq); /* remembered until free_ended */
+void free_ended(struct sched *s);
 
 #endif

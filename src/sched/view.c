@@ -4,8 +4,11 @@ struct sched_group_counts sched_count(const struct sched *s, int32_t group)
 {
     const struct group *g = &s->groups[group];
 
-    return (struct sched_group_counts){
-        .n_running = g->n_running, .n_tokens = g->n_tokens, .blocks = kv_pool_count(g->pool)};
+    return (struct sched_group_counts){.budget = g->budget,
+                                       .chunk = g->chunk,
+                                       .n_running = g->n_running,
+                                       .n_tokens = g->n_tokens,
+                                       .blocks = kv_pool_count(g->pool)};
 }
 
 int32_t sched_n_waiting(const struct sched *s)
@@ -55,6 +58,17 @@ bool sched_find(const struct sched *s, uint64_t id, struct sched_view *out)
 {
     const struct sequence *seq = ids_find(&s->ids, id);
 
+    if (seq)
+        *out = view_of(s, seq);
+    return seq;
+}
+
+bool sched_find_ended(const struct sched *s, uint64_t id, struct sched_view *out)
+{
+    const struct sequence *seq = s->ended;
+
+    while (seq && seq->id != id)
+        seq = seq->next_of_id;
     if (seq)
         *out = view_of(s, seq);
     return seq;

@@ -127,16 +127,16 @@ START_TEST(a_prefix_is_found_until_its_blocks_are_taken)
     int32_t a[2], b[4], found[2];
 
     ck_assert(kv_pool_take(p, 2, a));
-    ck_assert_int_eq(kv_pool_match(p, one, 4, found), 0);
-    kv_pool_publish(p, a, 0, one);
-    ck_assert_int_eq(kv_pool_match(p, one, 4, found), 1);
-    kv_pool_publish(p, a, 1, one);
-    kv_pool_publish(p, a, 1, one); /* again: nothing changes */
-    ck_assert_int_eq(kv_pool_match(p, one, 4, found), 2);
+    ck_assert_int_eq(kv_pool_match(p, 0, one, 4, found), 0);
+    kv_pool_publish(p, 0, a, 0, one);
+    ck_assert_int_eq(kv_pool_match(p, 0, one, 4, found), 1);
+    kv_pool_publish(p, 0, a, 1, one);
+    kv_pool_publish(p, 0, a, 1, one); /* again: nothing changes */
+    ck_assert_int_eq(kv_pool_match(p, 0, one, 4, found), 2);
     ck_assert(found[0] == a[0] && found[1] == a[1]);
-    ck_assert_int_eq(kv_pool_match(p, one, 3, found), 1);   /* whole blocks only */
-    ck_assert_int_eq(kv_pool_match(p, other, 4, found), 1); /* the first is common */
-    ck_assert_int_eq(kv_pool_match(p, moved, 4, found), 0); /* 3 4 is known behind 1 2 only */
+    ck_assert_int_eq(kv_pool_match(p, 0, one, 3, found), 1);   /* whole blocks only */
+    ck_assert_int_eq(kv_pool_match(p, 0, other, 4, found), 1); /* the first is common */
+    ck_assert_int_eq(kv_pool_match(p, 0, moved, 4, found), 0); /* 3 4 is known behind 1 2 only */
 
     kv_pool_release(p, a, 2);
     assert_counts(p, 2, 2, 0);
@@ -146,12 +146,37 @@ START_TEST(a_prefix_is_found_until_its_blocks_are_taken)
 
     /* Free blocks go first, then the end of the prefix, then its start. */
     ck_assert(kv_pool_take(p, 2, b));
-    ck_assert_int_eq(kv_pool_match(p, one, 4, found), 2);
+    ck_assert_int_eq(kv_pool_match(p, 0, one, 4, found), 2);
     ck_assert(kv_pool_take(p, 1, b + 2) && b[2] == a[1]);
-    ck_assert_int_eq(kv_pool_match(p, one, 4, found), 1);
+    ck_assert_int_eq(kv_pool_match(p, 0, one, 4, found), 1);
     ck_assert(kv_pool_take(p, 1, b + 3) && b[3] == a[0]);
-    ck_assert_int_eq(kv_pool_match(p, one, 4, found), 0);
+    ck_assert_int_eq(kv_pool_match(p, 0, one, 4, found), 0);
     assert_counts(p, 0, 0, 4);
+    kv_pool_destroy(p);
+}
+END_TEST
+
+START_TEST(sequences_of_different_salts_share_nothing)
+{
+    static const uint64_t salts[] = {0, 1, 2, (uint64_t)1 << 62, UINT64_MAX};
+    static const int32_t tokens[] = {1, 2, 3, 4};
+    enum { N = sizeof salts / sizeof *salts };
+    struct kv_pool *p = make_pool(2 * N, 2, KV_PAGED, true);
+    int32_t ids[N][2], found[2];
+
+    for (int32_t i = 0; i < N; i++) {
+        ck_assert(kv_pool_take(p, 2, ids[i]));
+        ck_assert_int_eq(kv_pool_match(p, salts[i], tokens, 4, found), 0);
+        kv_pool_publish(p, salts[i], ids[i], 0, tokens);
+        kv_pool_publish(p, salts[i], ids[i], 1, tokens);
+        ck_assert(kv_pool_check(p));
+    }
+    for (int32_t i = 0; i < N; i++) {
+        ck_assert_int_eq(kv_pool_match(p, salts[i], tokens, 4, found), 2);
+        ck_assert(found[0] == ids[i][0] && found[1] == ids[i][1]);
+        kv_pool_release(p, ids[i], 2);
+    }
+    assert_counts(p, 0, 2 * N, 0);
     kv_pool_destroy(p);
 }
 END_TEST
@@ -163,10 +188,10 @@ START_TEST(the_same_content_twice_is_known_once)
     int32_t a[2], b[2], found[2];
 
     ck_assert(kv_pool_take(p, 2, a) && kv_pool_take(p, 2, b));
-    kv_pool_publish(p, a, 0, tokens);
-    kv_pool_publish(p, b, 0, tokens);
-    kv_pool_publish(p, b, 1, tokens); /* continues the chain that a began */
-    ck_assert_int_eq(kv_pool_match(p, tokens, 4, found), 2);
+    kv_pool_publish(p, 0, a, 0, tokens);
+    kv_pool_publish(p, 0, b, 0, tokens);
+    kv_pool_publish(p, 0, b, 1, tokens); /* continues the chain that a began */
+    ck_assert_int_eq(kv_pool_match(p, 0, tokens, 4, found), 2);
     ck_assert(found[0] == a[0] && found[1] == b[1]);
     kv_pool_release(p, b, 2);
     assert_counts(p, 1, 1, 2);
@@ -185,18 +210,18 @@ START_TEST(a_block_behind_a_lost_one_is_not_found)
     int32_t a[1], b[2], found[2];
 
     ck_assert(kv_pool_take(p, 1, a) && kv_pool_take(p, 2, b));
-    kv_pool_publish(p, a, 0, tokens);
-    kv_pool_publish(p, b, 0, tokens);
+    kv_pool_publish(p, 0, a, 0, tokens);
+    kv_pool_publish(p, 0, b, 0, tokens);
     kv_pool_release(p, a, 1);
     ck_assert(kv_pool_take(p, 1, a)); /* the same block, for something else */
-    kv_pool_publish(p, a, 0, others);
-    kv_pool_publish(p, b, 1, tokens);
-    ck_assert_int_eq(kv_pool_match(p, tokens, 4, found), 0);
+    kv_pool_publish(p, 0, a, 0, others);
+    kv_pool_publish(p, 0, b, 1, tokens);
+    ck_assert_int_eq(kv_pool_match(p, 0, tokens, 4, found), 0);
 
     kv_pool_release(p, a, 1);
     ck_assert(kv_pool_take(p, 1, a));
-    kv_pool_publish(p, a, 0, tokens); /* known anew, and nothing stands behind it yet */
-    ck_assert_int_eq(kv_pool_match(p, tokens, 4, found), 1);
+    kv_pool_publish(p, 0, a, 0, tokens); /* known anew, and nothing stands behind it yet */
+    ck_assert_int_eq(kv_pool_match(p, 0, tokens, 4, found), 1);
     ck_assert(kv_pool_check(p));
     kv_pool_destroy(p);
 }
@@ -209,17 +234,17 @@ START_TEST(forgetting_keeps_what_is_held)
     int32_t a[3], found[3];
 
     ck_assert(kv_pool_take(p, 3, a));
-    kv_pool_publish(p, a, 0, tokens);
-    kv_pool_publish(p, a, 1, tokens);
+    kv_pool_publish(p, 0, a, 0, tokens);
+    kv_pool_publish(p, 0, a, 1, tokens);
     kv_pool_release(p, a + 1, 1);
     assert_counts(p, 1, 1, 2);
     kv_pool_forget(p);
     assert_counts(p, 2, 0, 2);
-    ck_assert_int_eq(kv_pool_match(p, tokens, 6, found), 0);
+    ck_assert_int_eq(kv_pool_match(p, 0, tokens, 6, found), 0);
 
     ck_assert(kv_pool_take(p, 1, a + 1));
-    kv_pool_publish(p, a, 1, tokens); /* behind a block of which nothing is known any more */
-    ck_assert_int_eq(kv_pool_match(p, tokens + 2, 4, found), 0);
+    kv_pool_publish(p, 0, a, 1, tokens); /* behind a block of which nothing is known any more */
+    ck_assert_int_eq(kv_pool_match(p, 0, tokens + 2, 4, found), 0);
     kv_pool_release(p, a, 3);
     assert_counts(p, 4, 0, 0);
     kv_pool_destroy(p);
@@ -263,7 +288,7 @@ struct walk {
 static int32_t match_both(struct walk *w, const struct walker *x, int32_t ids[])
 {
     int32_t expected[MODEL_LENGTH / MODEL_BLOCK_SIZE];
-    const int32_t n = kv_pool_match(w->pool, x->tokens, MODEL_LENGTH, ids);
+    const int32_t n = kv_pool_match(w->pool, 0, x->tokens, MODEL_LENGTH, ids);
 
     ck_assert_int_eq(n, model_match(&w->model, x->tokens, MODEL_LENGTH, expected));
     ck_assert_int_eq(memcmp(ids, expected, (size_t)n * sizeof *ids), 0);
@@ -313,7 +338,7 @@ static void move_walker(struct walk *w, struct walker *x)
     } else if (dice < 5 && x->n_ids < MODEL_LENGTH / MODEL_BLOCK_SIZE) {
         x->n_ids += take_both(w, 1, x->ids + x->n_ids);
     } else if (x->n_published < x->n_ids) {
-        kv_pool_publish(w->pool, x->ids, x->n_published, x->tokens);
+        kv_pool_publish(w->pool, 0, x->ids, x->n_published, x->tokens);
         model_publish(&w->model, x->ids, x->n_published, x->tokens);
         x->n_published++;
     }
@@ -403,6 +428,6 @@ END_TEST
 
 SUITE("kv/pool", bad_options_are_refused, each_allocation_may_fail, taking_is_all_or_nothing,
       a_shared_block_is_freed_by_its_last_holder, a_prefix_is_found_until_its_blocks_are_taken,
-      the_same_content_twice_is_known_once, a_block_behind_a_lost_one_is_not_found,
-      forgetting_keeps_what_is_held, dense_runs_are_first_fit, paged_walks_agree_with_the_model,
-      dense_walks_agree_with_a_map)
+      sequences_of_different_salts_share_nothing, the_same_content_twice_is_known_once,
+      a_block_behind_a_lost_one_is_not_found, forgetting_keeps_what_is_held,
+      dense_runs_are_first_fit, paged_walks_agree_with_the_model, dense_walks_agree_with_a_map)

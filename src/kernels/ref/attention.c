@@ -132,36 +132,43 @@ static const uint8_t *head_at(const struct attention_args *a, int32_t position)
            a->head_offset;
 }
 
-/* K of one token, widened, to out[head_dim] */
-static void load_k(const struct attention_args *a, int32_t position, float *out)
+/* K of the token in a slot of a block's head run, widened, to out[head_dim] */
+static void load_k(const uint8_t *head, enum kv_dtype dtype, int32_t block_size, int32_t head_dim,
+                   int32_t slot, float *out)
 {
-    const struct k_place kp =
-        k_place(a->dtype, a->block_size, a->head_dim, position % a->block_size);
-    const uint8_t *tile = head_at(a, position) + kp.tile_bytes;
-    const uint8_t *scales = tile + (size_t)a->head_dim * kp.w;
+    const struct k_place kp = k_place(dtype, block_size, head_dim, slot);
+    const uint8_t *tile = head + kp.tile_bytes;
+    const uint8_t *scales = tile + (size_t)head_dim * kp.w;
 
-    for (size_t d = 0, i = kp.lane; d < (size_t)a->head_dim; d++, i += kp.w) {
-        if (a->dtype == KV_Q8_0)
+    for (size_t d = 0, i = kp.lane; d < (size_t)head_dim; d++, i += kp.w) {
+        if (dtype == KV_Q8_0)
             out[d] = (float)(int8_t)tile[i] *
                      half_to_float(load16(scales + 2 * (d / 32 * kp.w + kp.lane)));
         else
-            out[d] = load_float(tile, a->dtype, i);
+            out[d] = load_float(tile, dtype, i);
     }
 }
 
-/* V of one token, widened, to out[head_dim] */
-static void load_v(const struct attention_args *a, int32_t position, float *out)
+/* V of the same */
+static void load_v(const uint8_t *head, enum kv_dtype dtype, int32_t block_size, int32_t head_dim,
+                   int32_t slot, float *out)
 {
-    const uint8_t *row = head_at(a, position) +
-                         v_place(a->dtype, a->block_size, a->head_dim, position % a->block_size);
-    const uint8_t *scales = row + a->head_dim;
+    const uint8_t *row = head + v_place(dtype, block_size, head_dim, slot);
+    const uint8_t *scales = row + head_dim;
 
-    for (size_t d = 0; d < (size_t)a->head_dim; d++) {
-        if (a->dtype == KV_Q8_0)
+    for (size_t d = 0; d < (size_t)head_dim; d++) {
+        if (dtype == KV_Q8_0)
             out[d] = (float)(int8_t)row[d] * half_to_float(load16(scales + 2 * (d / 32)));
         else
-            out[d] = load_float(row, a->dtype, d);
+            out[d] = load_float(row, dtype, d);
     }
+}
+
+void kv_head_load(const uint8_t *head, enum kv_dtype dtype, int32_t block_size, int32_t head_dim,
+                  int32_t slot, float *k, float *v)
+{
+    load_k(head, dtype, block_size, head_dim, slot, k);
+    load_v(head, dtype, block_size, head_dim, slot, v);
 }
 
 /* One row over the keys at begin .. last. */
@@ -173,7 +180,7 @@ static void split_row(const struct attention_args *a, const float *q, int32_t be
 
     for (int32_t t = begin; t <= last; t++) {
         float score = 0;
-        load_k(a, t, kv);
+        load_k(head_at(a, t), a->dtype, a->block_size, a->head_dim, t % a->block_size, kv);
         for (int32_t d = 0; d < a->head_dim; d++)
             score = fmaf(q[d], kv[d], score);
         score *= a->scale;
@@ -185,7 +192,7 @@ static void split_row(const struct attention_args *a, const float *q, int32_t be
     for (int32_t t = begin; t <= last; t++) {
         const float weight = exp_ref(e[t - begin] - m);
         p[t % 16] += weight;
-        load_v(a, t, kv);
+        load_v(head_at(a, t), a->dtype, a->block_size, a->head_dim, t % a->block_size, kv);
         for (int32_t d = 0; d < a->head_dim; d++)
             acc[d] = fmaf(weight, kv[d], acc[d]);
     }

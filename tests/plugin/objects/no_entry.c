@@ -1,0 +1,5 @@
+int shoal_plugin_entrance(void);
+int shoal_plugin_entrance(void)
+{
+    return 0;
+}
