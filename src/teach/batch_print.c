@@ -46,35 +46,45 @@ void shoal_teach_batch_print_keys(FILE *out, const struct shoal_teach_batch *bat
     print_left_out(out, batch->n_keys, n, "keys");
 }
 
-/* Which request a key belongs to, by the batch's numbers. */
-static int32_t request_of_key(const struct shoal_teach_batch *batch, int32_t key)
+/* The keys of request r that are shown: *begin .. *end - 1. Returns how many blanks follow them, so
+ * that the request's id fits above. */
+static int shown_keys(const struct shoal_teach_batch *batch, int32_t r, int32_t *begin,
+                      int32_t *end)
 {
-    int32_t r = 0;
+    const int32_t n = batch->n_keys < MAX_PRINTED_KEYS ? batch->n_keys : MAX_PRINTED_KEYS;
+    const int width = snprintf(NULL, 0, "%" PRIu64, batch->requests[r]);
 
-    while (batch->key_indptr[r + 1] <= key)
-        r++;
-    return r;
+    *begin = batch->key_indptr[r] < n ? batch->key_indptr[r] : n;
+    *end = batch->key_indptr[r + 1] < n ? batch->key_indptr[r + 1] : n;
+    return *end > *begin && width > *end - *begin ? width - (*end - *begin) : 0;
 }
 
-/* Above the columns of each request: its id, and in the second line the last digit of positions. */
-static void print_heads(FILE *out, const struct shoal_teach_batch *batch, int32_t n_keys)
+/* Above the keys of each request its id, and below that the last digit of each position. */
+static void print_heads(FILE *out, const struct shoal_teach_batch *batch)
 {
-    fputs("                            ", out);
-    for (int32_t r = 0; r < batch->n_requests && batch->key_indptr[r] < n_keys; r++) {
-        const int32_t end = batch->key_indptr[r + 1] < n_keys ? batch->key_indptr[r + 1] : n_keys;
-        const int32_t width = end - batch->key_indptr[r];
-        char id[24];
+    int32_t begin, end;
+    int blanks = 0;
 
-        snprintf(id, sizeof id, "%" PRIu64, batch->requests[r]);
-        fprintf(out, " %-*.*s", width, width, id);
+    fprintf(out, "%27s", "");
+    for (int32_t r = 0; r < batch->n_requests; r++) {
+        const int width = shown_keys(batch, r, &begin, &end) + end - begin;
+
+        if (begin == end)
+            break;
+        blanks =
+            width - fprintf(out, "%*s%" PRIu64, blanks + 1, "", batch->requests[r]) + blanks + 1;
     }
     fputs("\n    row   request  position", out);
-    for (int32_t key = 0; key < n_keys; key++) {
-        if (key == 0 || batch->keys[key].position == 0)
-            fputs(" ", out);
-        if (key == 0)
-            fputs(" ", out);
-        fprintf(out, "%d", batch->keys[key].position % 10);
+    blanks = 0;
+    for (int32_t r = 0; r < batch->n_requests; r++) {
+        const int next = shown_keys(batch, r, &begin, &end);
+
+        if (begin == end)
+            break;
+        fprintf(out, "%*s", blanks + 1, "");
+        for (int32_t key = begin; key < end; key++)
+            fprintf(out, "%d", batch->keys[key].position % 10);
+        blanks = next;
     }
     fputc('\n', out);
 }
@@ -89,27 +99,37 @@ static char cell(const struct shoal_teach_batch *batch, int32_t row, int32_t key
     return k->request == r->request ? '-' : '.';
 }
 
+static void print_mask_row(FILE *out, const struct shoal_teach_batch *batch, int32_t row)
+{
+    const struct shoal_teach_row *r = &batch->rows[row];
+    int32_t begin, end;
+    int blanks = 0;
+
+    fprintf(out, "  %5d  %8" PRIu64 "  %8d", r->index, r->request, r->position);
+    for (int32_t request = 0; request < batch->n_requests; request++) {
+        const int next = shown_keys(batch, request, &begin, &end);
+
+        if (begin == end)
+            break;
+        fprintf(out, "%*s", blanks + 1, "");
+        for (int32_t key = begin; key < end; key++)
+            fputc(cell(batch, row, key), out);
+        blanks = next;
+    }
+    fputc('\n', out);
+}
+
 void shoal_teach_batch_print_mask(FILE *out, const struct shoal_teach_batch *batch)
 {
-    const int32_t n_rows = batch->n_rows < MAX_PRINTED_ROWS ? batch->n_rows : MAX_PRINTED_ROWS;
-    const int32_t n_keys = batch->n_keys < MAX_PRINTED_KEYS ? batch->n_keys : MAX_PRINTED_KEYS;
+    const int32_t n = batch->n_rows < MAX_PRINTED_ROWS ? batch->n_rows : MAX_PRINTED_ROWS;
 
     fprintf(out, "mask: %d row%s of the batch against %d key%s\n", batch->n_rows,
             plural(batch->n_rows), batch->n_keys, plural(batch->n_keys));
     fputs("  # attends, cached   * attends, in this batch   - later position   . another request\n",
           out);
-    print_heads(out, batch, n_keys);
-    for (int32_t row = 0; row < n_rows; row++) {
-        const struct shoal_teach_row *r = &batch->rows[row];
-
-        fprintf(out, "  %5d  %8" PRIu64 "  %8d ", r->index, r->request, r->position);
-        for (int32_t key = 0; key < n_keys; key++) {
-            if (key == batch->key_indptr[request_of_key(batch, key)])
-                fputc(' ', out);
-            fputc(cell(batch, row, key), out);
-        }
-        fputc('\n', out);
-    }
-    print_left_out(out, batch->n_rows, n_rows, "rows");
-    print_left_out(out, batch->n_keys, n_keys, "keys");
+    print_heads(out, batch);
+    for (int32_t row = 0; row < n; row++)
+        print_mask_row(out, batch, row);
+    print_left_out(out, batch->n_rows, n, "rows");
+    print_left_out(out, batch->n_keys, MAX_PRINTED_KEYS, "keys");
 }

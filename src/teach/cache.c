@@ -125,15 +125,13 @@ static void store_token(struct shoal_teach_cache *cache, int32_t position, const
                         const float *v)
 {
     const struct shoal_teach_pool *pool = cache->pool;
-    const struct kv_store *store = &pool->store;
-    const struct kv_store_options *o = &store->options;
+    const struct kv_store_options *o = &pool->store.options;
     const int32_t block = cache->block_table[position / o->block_size];
-    uint8_t *to = kv_store_layer(store, 0) + (size_t)block * store->block_bytes;
 
     for (int32_t h = 0; h < o->n_head_kv; h++)
-        pool->kernels.attention.store(to + (size_t)h * store->head_bytes, o->dtype, o->block_size,
-                                      o->head_dim, position % o->block_size, k + h * o->head_dim,
-                                      v + h * o->head_dim);
+        pool->kernels.attention.store(kv_store_head(&pool->store, 0, block, h), o->dtype,
+                                      o->block_size, o->head_dim, position % o->block_size,
+                                      k + h * o->head_dim, v + h * o->head_dim);
 }
 
 enum shoal_status shoal_teach_cache_append(struct shoal_teach_cache *cache, int32_t n,

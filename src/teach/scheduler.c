@@ -143,7 +143,6 @@ enum shoal_status shoal_teach_scheduler_create(struct shoal_teach_scheduler **ou
     s = mem_new(1, sizeof *s);
     if (!s)
         return shoal_fail_memory(err, "a scheduler", sizeof *s);
-    s->budget = options->budget;
     s->limits = (struct step_limits){
         .max_seqs = options->max_seqs,
         .max_tokens = options->budget,

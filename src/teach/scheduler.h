@@ -36,7 +36,6 @@ struct shoal_teach_scheduler {
     struct sched_event *events; /* (max_seqs) */
     bool has_plan;              /* under way */
     uint64_t n_steps;
-    int32_t budget; /* as it was set last */
 
     struct record *records; /* (n_records) in the order they were added */
     int32_t n_records, max_records;

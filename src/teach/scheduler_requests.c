@@ -137,13 +137,10 @@ enum shoal_status shoal_teach_scheduler_set_budget(struct shoal_teach_scheduler 
                                                    struct shoal_error *err)
 {
     const enum shoal_status status = check_change(s, "budget", budget, err);
-    const int32_t n_running = sched_count(s->sched, 0).n_running;
 
-    if (status != SHOAL_OK)
-        return status;
-    sched_set_budget(s->sched, 0, budget);
-    s->budget = budget > n_running ? budget : n_running; /* as the scheduler does */
-    return SHOAL_OK;
+    if (status == SHOAL_OK)
+        sched_set_budget(s->sched, 0, budget);
+    return status;
 }
 
 enum shoal_status shoal_teach_scheduler_set_chunk(struct shoal_teach_scheduler *s, int32_t chunk,

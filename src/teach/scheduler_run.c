@@ -1,6 +1,7 @@
 /* The planned step on the tiny model: the scheduler's block tables, our bytes. */
 #include "teach/scheduler.h"
 
+#include <assert.h>
 #include <string.h>
 
 static void borrow_cache(struct shoal_teach_scheduler *s, int32_t i)
@@ -25,8 +26,7 @@ enum shoal_status scheduler_run(struct shoal_teach_scheduler *s, struct shoal_er
 
     if (status != SHOAL_OK)
         return status;
-    for (int32_t i = 0; i < p->n_copies; i++)
-        kv_store_copy(&s->pool->store, p->copies[i].from, p->copies[i].to);
+    assert(p->n_copies == 0); /* only choices of one request share a block that is not full */
     for (int32_t i = 0; i < p->n_seqs; i++)
         borrow_cache(s, i);
     /* Each request has one chunk, so the batch's requests stand in the order of the plan. */

@@ -59,6 +59,8 @@ shoal_teach_scheduler_count(const struct shoal_teach_scheduler *s)
 {
     const struct sched_group_counts group = sched_count(s->sched, 0);
     struct shoal_teach_scheduler_counts counts = {
+        .budget = group.budget,
+        .chunk = group.chunk,
         .n_waiting = sched_n_waiting(s->sched),
         .n_running = group.n_running,
         .blocks_free = group.blocks.n_free,

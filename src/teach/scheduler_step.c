@@ -51,7 +51,7 @@ static void lay_step(struct shoal_teach_scheduler *s)
     int32_t *tokens = a->tokens;
 
     s->step = (struct shoal_teach_step){.number = p->step,
-                                        .budget = s->budget,
+                                        .budget = sched_count(s->sched, 0).budget,
                                         .n_tokens = p->n_tokens,
                                         .n_chunks = p->n_seqs,
                                         .chunks = a->chunks,

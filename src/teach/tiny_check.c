@@ -60,17 +60,16 @@ enum shoal_status tiny_check_dense(const struct shoal_teach_tiny *tiny, const in
                                    int32_t n_tokens, const struct shoal_teach_cache *cache,
                                    struct shoal_error *err)
 {
-    enum shoal_status status;
+    const enum shoal_status status = check_tokens(tiny, tokens, n_tokens, err);
 
-    if ((status = check_tokens(tiny, tokens, n_tokens, err)) ||
-        (status = check_cache(tiny, cache, n_tokens, err)))
+    if (status != SHOAL_OK)
         return status;
     if (cache->n_tokens > 0)
         return shoal_fail(err, SHOAL_E_INVALID,
                           "the cache of request %" PRIu64 " has %d tokens; a dense prefill starts "
                           "with an empty one",
                           cache->id, cache->n_tokens);
-    return SHOAL_OK;
+    return check_cache(tiny, cache, n_tokens, err);
 }
 
 enum shoal_status tiny_check_ragged(const struct shoal_teach_tiny *tiny,

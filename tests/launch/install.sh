@@ -16,7 +16,8 @@ library=$(find "$prefix" -name libshoal.so)
 [ -n "$library" ] || fail 'libshoal.so is not installed'
 nm -D --defined-only "$library" | awk '{print $3}' | sort >"$temp/exported"
 cat "$prefix"/include/shoal/*.h | tr '\n' ' ' | grep -oE 'SHOAL_API [^(;]*\(' |
-    grep -oE 'shoal_[a-z0-9_]+\(' | tr -d '(' | sort >"$temp/declared"
+    grep -oE 'shoal_[a-z0-9_]+\(' | tr -d '(' |
+    grep -vx shoal_plugin_entry | sort >"$temp/declared" # that one is what plugins define
 [ "$(wc -l <"$temp/declared")" -ge 15 ] || fail 'the public headers declare too few functions'
 diff "$temp/declared" "$temp/exported" || fail 'libshoal.so does not export exactly what is declared'
 
@@ -28,6 +29,7 @@ export LD_LIBRARY_PATH
 
 n=0
 for source in docs/examples/*.c; do
+    case $source in */plugin_*) continue ;; esac
     program=$temp/$(basename "$source" .c)
     # shellcheck disable=SC2046 # flags
     if ! cc -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror "$source" -o "$program" \
@@ -44,6 +46,23 @@ for source in docs/examples/*.c; do
 done
 [ "$n" -ge 1 ] || fail 'there is no example'
 
+# A plugin needs the headers and nothing else.
+n=0
+for source in docs/examples/plugin_*.c; do
+    plugin=$temp/$(basename "$source" .c).so
+    if ! cc -std=c17 -Wall -Wextra -Werror -shared -fPIC -I"$prefix/include" "$source" \
+        -o "$plugin" 2>"$temp/errors"; then
+        cat "$temp/errors"
+        fail "$source does not compile"
+        continue
+    fi
+    [ "$(wc -l <"$source")" -le 75 ] || fail "$source has more than 75 lines"
+    expect 0 'calm: ' timeout 60 "$prefix/bin/shoal" run --plugin "$plugin" --prompt 'To be' --max-tokens 4
+    expect 2 'give at least 1' timeout 60 "$prefix/bin/shoal" run --plugin "$plugin,chunk=0" --prompt 'To be'
+    n=$((n + 1))
+done
+[ "$n" -ge 1 ] || fail 'there is no example of a plugin'
+
 page=$(find "$prefix" -name shoal.1)
 [ -s "$page" ] || fail 'the man page is not installed'
 # The page knows every command and every option that the program's help tells of.
@@ -57,6 +76,7 @@ list() {
 }
 list Commands: >"$temp/commands"
 list Benchmarks: bench | sed 's/^/bench /' >>"$temp/commands"
+list Studies: study | sed 's/^/study /' >>"$temp/commands"
 [ "$(wc -l <"$temp/commands")" -ge 6 ] || fail 'shoal --help lists too few commands'
 sed 's/\\f.//g; s/\\//g' "$page" >"$temp/page"
 while IFS= read -r command; do
@@ -64,7 +84,7 @@ while IFS= read -r command; do
     # shellcheck disable=SC2086 # a benchmark is two words
     "$build/shoal" $command --help |
         sed -nE 's/^ {2}(-[a-zA-Z], | {4})--?(\[no-\])?([a-z][a-z0-9-]*).*/\3/p' >"$temp/options"
-    [ "$command" = bench ] || [ "$(wc -l <"$temp/options")" -ge 3 ] ||
+    [[ $command =~ ^(bench|study)$ ]] || [ "$(wc -l <"$temp/options")" -ge 3 ] ||
         fail "shoal $command --help lists too few options"
     while IFS= read -r option; do
         grep -qE -e "-$option([^-a-z]|\$)" "$temp/page" ||

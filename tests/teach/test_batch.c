@@ -142,8 +142,8 @@ END_TEST
 
 START_TEST(test_prints)
 {
-    const struct shoal_teach_chunk chunks[] = {chunk(7, 4, 4, 3), chunk(9, 0, 0, 2),
-                                               chunk(1234, 2, 2, 1)};
+    const struct shoal_teach_chunk chunks[] = {chunk(7, 4, 4, 3), chunk(1234, 0, 0, 2),
+                                               chunk(12, 2, 2, 1)};
     struct shoal_teach_batch *b = make(chunks, 3);
     struct printed p;
 
@@ -156,20 +156,20 @@ START_TEST(test_prints)
                  "      0         7         4      10\n"
                  "      1         7         5      11\n"
                  "      2         7         6      12\n"
-                 "      3         9         0      10\n"
-                 "      4         9         1      11\n"
-                 "      5      1234         2      10\n"
+                 "      3      1234         0      10\n"
+                 "      4      1234         1      11\n"
+                 "      5        12         2      10\n"
                  "mask: 6 rows of the batch against 12 keys\n"
                  "  # attends, cached   * attends, in this batch   - later position   . another "
                  "request\n"
-                 "                             7       9  123\n"
-                 "    row   request  position  0123456 01 012\n"
-                 "      0         7         4  ####*-- .. ...\n"
-                 "      1         7         5  ####**- .. ...\n"
-                 "      2         7         6  ####*** .. ...\n"
-                 "      3         9         0  ....... *- ...\n"
-                 "      4         9         1  ....... ** ...\n"
-                 "      5      1234         2  ....... .. ##*\n");
+                 "                            7       1234 12\n"
+                 "    row   request  position 0123456 01   012\n"
+                 "      0         7         4 ####*-- ..   ...\n"
+                 "      1         7         5 ####**- ..   ...\n"
+                 "      2         7         6 ####*** ..   ...\n"
+                 "      3      1234         0 ....... *-   ...\n"
+                 "      4      1234         1 ....... **   ...\n"
+                 "      5        12         2 ....... ..   ##*\n");
     shoal_teach_batch_destroy(b);
 
     b = make((const struct shoal_teach_chunk[]){chunk(7, 1, 1, 1)}, 1);
