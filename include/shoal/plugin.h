@@ -64,6 +64,11 @@ struct shoal_plugin_host {
      * 0, which no other request is. Takes as long as two prefills; from finish only. */
     enum shoal_status (*compare)(void *engine, const int32_t *tokens, int32_t n, double *max_error,
                                  double *rms_error, double *mean_kl, struct shoal_error *err);
+    /* Both from the functions of a scheduler plugin and from finish only. The engine's own metrics
+     * as they are now (rank 0), as Prometheus text or JSON; free *text with free. */
+    enum shoal_status (*metrics)(void *engine, bool as_json, char **text, struct shoal_error *err);
+    /* Keep a snapshot of this rank's memory with a label, for --memory-timeline. */
+    void (*mark_memory)(void *engine, const char *label);
 };
 
 /* A value given to an option; those not given have the option's default. */

@@ -5,6 +5,7 @@
 #include "engine/compare_plugin.h"
 #include "engine/local_model.h"
 #include "model/hooks.h"
+#include "shoal/observe.h"
 
 #include <string.h>
 
@@ -43,6 +44,17 @@ static enum shoal_status compare(void *engine, struct plugins *alone, const int3
     *rms_error = result.rms_error;
     *mean_kl = result.mean_kl;
     return SHOAL_OK;
+}
+
+static enum shoal_status metrics(void *engine, bool as_json, char **text, struct shoal_error *err)
+{
+    return shoal_metrics_text(engine, as_json ? SHOAL_METRICS_JSON : SHOAL_METRICS_PROMETHEUS, text,
+                              NULL, err);
+}
+
+static void mark_memory(void *engine, const char *label)
+{
+    shoal_memory_mark(engine, label);
 }
 
 struct shoal_plugin_host engine_plugin_host(const struct model *m, const struct step_limits *limits,
@@ -102,6 +114,8 @@ static enum shoal_status create(struct shoal_engine *e, struct shoal_error *err)
     void *state;
 
     host.engine = e;
+    host.metrics = metrics;
+    host.mark_memory = mark_memory;
     status = plugins_create(&e->plugins, &host, strcmp(o->plugin_errors, "fatal") == 0, err);
     if (status)
         return status;

@@ -176,7 +176,7 @@ static void report_bytes(const struct compression *c, struct text *out)
                 100 * saved / (double)plain);
     text_printf(out,
                 "  saved: %s in the pool of %llu tokens, %s for the %lld tokens of %lld "
-                "finished requests\n",
+                "finished sequences\n",
                 format_bytes(saved > 0 ? (uint64_t)(saved * (double)pool) : 0, of_pool),
                 (unsigned long long)pool,
                 format_bytes(saved > 0 ? (uint64_t)(saved * (double)c->n_tokens) : 0, of_requests),

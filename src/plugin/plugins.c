@@ -35,6 +35,23 @@ static enum shoal_status compare(void *engine, const int32_t *tokens, int32_t n,
     return p->compare(p->host.engine, &alone, tokens, n, max_error, rms_error, mean_kl, err);
 }
 
+static enum shoal_status metrics(void *engine, bool as_json, char **text, struct shoal_error *err)
+{
+    const struct shoal_plugin_host *host = &((struct plugin *)engine)->owner->host;
+
+    if (!host->metrics)
+        return shoal_fail(err, SHOAL_E_UNSUPPORTED, "there are no metrics where no engine runs");
+    return host->metrics(host->engine, as_json, text, err);
+}
+
+static void mark_memory(void *engine, const char *label)
+{
+    const struct shoal_plugin_host *host = &((struct plugin *)engine)->owner->host;
+
+    if (host->mark_memory)
+        host->mark_memory(host->engine, label);
+}
+
 enum shoal_status plugins_create(struct plugins **out, const struct shoal_plugin_host *host,
                                  bool errors_are_fatal, struct shoal_error *err)
 {
@@ -118,6 +135,8 @@ static enum shoal_status start(struct plugins *p, struct plugin *plugin, void *u
     plugin->host.log = log_line;
     plugin->host.now = now;
     plugin->host.compare = compare;
+    plugin->host.metrics = metrics;
+    plugin->host.mark_memory = mark_memory;
     status = self->create(&plugin->state, &plugin->host, plugin->spec.values, plugin->spec.n_values,
                           user, &own_err);
     if (status)

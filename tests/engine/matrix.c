@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "engine/matrix_hashes.h"
+#include "engine/matrix_watcher.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ struct run {
     struct shoal_engine *engine;
     int32_t *text; /* (n_text) */
     int32_t n_text;
+    struct matrix_watcher watcher;
     uint64_t first_id;
     struct matrix_recording *out;
     bool is_good;
@@ -216,7 +218,18 @@ bool matrix_run(const struct matrix_target *target, const struct matrix_config *
 
     if (!make_temporary(step_log))
         return false;
-    const struct shoal_options options = options_of(target, config, step_log);
+    const struct shoal_plugin_use watcher = {.plugin = &matrix_watcher_plugin,
+                                             .user = &run.watcher};
+    struct shoal_options options = options_of(target, config, step_log);
+    const char *specs[] = {target->plugin};
+    if (target->plugin) {
+        options.plugins = specs;
+        options.n_plugins = 1;
+    }
+    if (target->is_watched) {
+        options.plugins_own = &watcher;
+        options.n_plugins_own = 1;
+    }
     if (shoal_engine_open(&run.engine, &options, &err) != SHOAL_OK) {
         unlink(step_log);
         return complain(config, err.text);
@@ -228,6 +241,9 @@ bool matrix_run(const struct matrix_target *target, const struct matrix_config *
         is_good = shoal_serve(run.engine, &err) == SHOAL_OK || complain(config, err.text);
     if (shoal_engine_close(run.engine) != SHOAL_OK)
         is_good = complain(config, "the engine did not close well");
+    if (is_good && target->is_watched && config->batch >= config->n_ranks &&
+        (run.watcher.n_seen == 0 || run.watcher.n_appended == 0 || run.watcher.n_bad > 0))
+        is_good = complain(config, "the plugin saw nothing, or what cannot be");
     if (is_good && is_leader)
         is_good =
             matrix_add_hashes(step_log, run.first_id, out, &err) || complain(config, err.text);

@@ -44,6 +44,8 @@ const char *matrix_describe(const struct matrix_config *c, char buffer[static 25
 struct matrix_target {
     const char *model, *weights, *kv_dtype;
     int32_t n_requests; /* the first of the set */
+    const char *plugin; /* on every rank, or NULL */
+    bool is_watched;    /* a plugin sees every head and every row of K and V, and changes nothing */
 };
 
 /* What was seen of one choice. Zeroed before it is filled, so that it compares as bytes. */

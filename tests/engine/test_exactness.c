@@ -23,19 +23,28 @@ struct arguments {
     struct matrix_target target;
     const char *write, *check;
     int32_t n_ranks;
-    int32_t every; /* only each so many-th row */
-    bool lists, is_real;
+    int32_t every;      /* only each so many-th row */
+    const char *beside; /* a plugin that changes nothing: only where it is checked */
+    bool lists, is_real, is_watched;
 };
 
 static bool parse(int argc, char **argv, struct arguments *a)
 {
     int64_t n;
 
-    *a = (struct arguments){.target = {"embedded", "file", "f16", MATRIX_REQUESTS}, .every = 1};
+    *a = (struct arguments){.target = {.model = "embedded",
+                                       .weights = "file",
+                                       .kv_dtype = "f16",
+                                       .n_requests = MATRIX_REQUESTS},
+                            .every = 1};
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(name, "--list") == 0) {
             a->lists = true;
+            continue;
+        }
+        if (strcmp(name, "--watched") == 0) {
+            a->is_watched = true;
             continue;
         }
         if (strcmp(name, "--real") == 0) {
@@ -51,6 +60,10 @@ static bool parse(int argc, char **argv, struct arguments *a)
             a->target.weights = value;
         else if (strcmp(name, "--kv") == 0)
             a->target.kv_dtype = value;
+        else if (strcmp(name, "--plugin") == 0)
+            a->target.plugin = value;
+        else if (strcmp(name, "--beside") == 0)
+            a->beside = value;
         else if (strcmp(name, "--write") == 0)
             a->write = value;
         else if (strcmp(name, "--check") == 0)
@@ -64,6 +77,9 @@ static bool parse(int argc, char **argv, struct arguments *a)
         else
             return false;
     }
+    a->target.is_watched = a->check && a->is_watched;
+    if (a->check && a->beside)
+        a->target.plugin = a->beside;
     return a->lists || (a->write != NULL) != (a->check != NULL);
 }
 
@@ -195,7 +211,8 @@ int main(int argc, char **argv)
     if (!parse(argc, argv, &a)) {
         fprintf(stderr,
                 "usage: %s [--model M] [--weights W] [--kv T] [--requests N] [--ranks N] "
-                "[--every N] --write FILE | --check FILE | --list\n",
+                "[--every N] [--plugin P] [--beside P] [--watched] --write FILE | --check FILE | "
+                "--list\n",
                 argv[0]);
         return 2;
     }

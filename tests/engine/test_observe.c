@@ -3,6 +3,7 @@
 #include "shoal/observe.h"
 
 #include "observe/exposition.h"
+#include "shoal/plugin.h"
 #include "support/suite.h"
 
 #include <math.h>
@@ -407,6 +408,67 @@ START_TEST(full_disk_fails_the_close)
 }
 END_TEST
 
+/* A plugin that asks for the engine's metrics when a request ends, and marks the moment. */
+struct watcher {
+    const struct shoal_plugin_host *host;
+    double n_generated;
+};
+
+static enum shoal_status watch(void **state, const struct shoal_plugin_host *host,
+                               const struct shoal_plugin_value values[], int32_t n_values,
+                               void *user, struct shoal_error *err)
+{
+    (void)values;
+    (void)n_values;
+    (void)err;
+    *state = user;
+    ((struct watcher *)user)->host = host;
+    return SHOAL_OK;
+}
+
+static enum shoal_status see_end(void *state, const struct shoal_plugin_request *request,
+                                 struct shoal_error *err)
+{
+    struct watcher *w = state;
+    char *text;
+    enum shoal_status status = w->host->metrics(w->host->engine, false, &text, err);
+
+    (void)request;
+    if (status)
+        return status;
+    w->n_generated = exposition_value(text, "vllm:generation_tokens_total" OF_TINY "}");
+    free(text);
+    w->host->mark_memory(w->host->engine, "seen");
+    return SHOAL_OK;
+}
+
+START_TEST(plugin_sees_metrics)
+{
+    static const struct shoal_scheduler_plugin scheduler = {.on_request_finished = see_end};
+    static const struct shoal_plugin plugin = {.version = SHOAL_PLUGIN_VERSION,
+                                               .name = "watcher",
+                                               .about = "a test",
+                                               .create = watch,
+                                               .scheduler = &scheduler};
+    struct watcher watcher = {0};
+    const struct shoal_plugin_use use = {.plugin = &plugin, .user = &watcher};
+    struct shoal_options options = tiny_options();
+    struct shoal_engine *engine;
+    char *text;
+
+    options.plugins_own = &use;
+    options.n_plugins_own = 1;
+    engine = open_engine(&options);
+    submit(engine, 5, 9, 1, NULL);
+    run_all(engine);
+    ck_assert_double_eq(watcher.n_generated, 9);
+    ck_assert_int_eq(shoal_memory_timeline(engine, true, &text, NULL), SHOAL_OK);
+    ck_assert_ptr_nonnull(strstr(text, "\"seen\""));
+    free(text);
+    ck_assert_int_eq(shoal_engine_close(engine), SHOAL_OK);
+}
+END_TEST
+
 SUITE("observe", metrics_agree_with_counts, memory_by_part, buffers_of_engine_and_program,
       memory_does_not_grow, planted_leak_is_found, leak_check_at_the_end, files_of_the_options,
-      refused_options, full_disk_fails_the_close)
+      refused_options, full_disk_fails_the_close, plugin_sees_metrics)

@@ -19,7 +19,7 @@ struct state {
     char *seen[MAX_SAMPLES]; /* name and labels of each sample */
     int n_seen;
     /* of the histogram that is being read */
-    char labels[MAX_LABELS]; /* without le */
+    char labels[MAX_LABELS + 1]; /* without le, behind a brace */
     double le, below;
     bool has_inf, has_sum;
 };
@@ -98,8 +98,10 @@ static bool read_labels(struct state *s, const char **p, char labels[MAX_LABELS]
         }
         if (n == 2 && strncmp(begin, "le", 2) == 0)
             snprintf(le, 32, "%.*s", (int)(*p - value), value);
-        else
+        else if (strlen(labels) + (size_t)(*p + 1 - begin) < MAX_LABELS)
             strncat(labels, begin, (size_t)(*p + 1 - begin));
+        else
+            return fail(s, "too many labels: %s", begin);
         (*p)++;
         if (**p == ',')
             (*p)++;

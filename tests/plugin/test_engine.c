@@ -11,6 +11,7 @@
 #include "engine/replay.h"
 #include "shoal/plugin.h"
 
+#include <mpi.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -606,6 +607,20 @@ START_TEST(replays)
 }
 END_TEST
 
-SUITE("plugin/engine", is_told_everything, control_changes_no_token, built_ins_change_no_token,
-      failing_is_switched_off, failing_ends_the_run, failing_at_the_ends, ranks_have_the_same,
-      replays)
+/* MPI begins and ends once in a process; here it must last over many engines. */
+int main(int argc, char *argv[])
+{
+    const TTest *const tests[] = {is_told_everything,        control_changes_no_token,
+                                  built_ins_change_no_token, failing_is_switched_off,
+                                  failing_ends_the_run,      failing_at_the_ends,
+                                  ranks_have_the_same,       replays};
+    const bool has_mpi = comm_under_mpirun();
+    int code, provided;
+
+    if (has_mpi && MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+        return EXIT_FAILURE;
+    code = suite_run("plugin/engine", tests, sizeof tests / sizeof *tests);
+    if (has_mpi)
+        MPI_Finalize();
+    return code;
+}
