@@ -51,7 +51,7 @@ struct shoal_plugin_host {
     int32_t n_kv_blocks; /* of a rank; 0 in create, since rows of a plugin decide how many fit */
     int32_t max_num_seqs, max_num_batched_tokens;
     int32_t max_model_len; /* in create: the most that it can be */
-    size_t kv_row_bytes; /* of one K or V row of one head as the pool stores it without a codec */
+    size_t kv_row_bytes;   /* of one K or V row of one head as the pool stores it without a codec */
 
     void *engine; /* first argument of the functions below */
     /* A line in the engine's log; level as --log-level spells it ("info"). */
@@ -112,7 +112,8 @@ struct shoal_plugin_step {
 };
 
 /* What the next step of the group is planned with: as it holds now, to be changed. The budget is
- * clipped to [running sequences, max_num_batched_tokens], the chunk to [1, budget]. */
+ * clipped to [running sequences, max_num_batched_tokens], the chunk to [1, what the run began
+ * with]; a sequence gets no more than either. */
 struct shoal_plugin_control {
     int32_t budget, chunk;
 };

@@ -27,21 +27,23 @@ enum shoal_status batch_of_step(struct shoal_teach_batch **out, const struct dem
     return status;
 }
 
-int32_t batch_choose(const struct watch *w, int32_t max_rows)
+int32_t batch_choose(const struct watch *w, int32_t max_rows, int32_t max_keys)
 {
     int32_t best = -1, best_score = -1;
 
     for (int32_t i = 0; i < w->n; i++) {
         const struct watched_step *step = &w->steps[i];
         bool has_decode = false, has_middle = false, has_start = false;
+        int64_t n_keys = 0;
         for (int32_t k = 0; k < step->n_running; k++) {
             const struct watched_sequence *q = &step->running[k];
+            n_keys += q->n_computed + q->n_scheduled;
             has_decode |= watched_is_decode(q);
             has_middle |= !watched_is_decode(q) && q->n_computed > 0;
             has_start |= q->n_computed == 0;
         }
         const int32_t score = has_decode + has_middle + has_start;
-        if (step->n_tokens <= max_rows && score > best_score) {
+        if (step->n_tokens <= max_rows && n_keys <= max_keys && score > best_score) {
             best = i;
             best_score = score;
         }

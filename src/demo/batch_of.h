@@ -11,8 +11,8 @@ enum shoal_status batch_of_step(struct shoal_teach_batch **out, const struct dem
                                 const struct watched_step *step, struct shoal_error *err);
 
 /* The step that shows most: decode tokens, a chunk from the middle of a prompt, and one from its
- * beginning, as many of these as there are, in at most max_rows rows; then the earliest. -1: no
- * step has so few rows. */
-int32_t batch_choose(const struct watch *w, int32_t max_rows);
+ * beginning, as many of these as there are, in at most max_rows rows and max_keys keys; then the
+ * earliest. -1: no step is so small. */
+int32_t batch_choose(const struct watch *w, int32_t max_rows, int32_t max_keys);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { MAX_ROWS = 40 };
+enum { MAX_ROWS = 40, MAX_KEYS = 240 };
 
 static const char **names_of(const struct demo_run *r)
 {
@@ -62,15 +62,15 @@ static enum shoal_status draw_batch(const struct demo_run *r, const struct shoal
 enum shoal_status picture_token_table(const struct demo_run *r, struct text *out,
                                       struct shoal_error *err)
 {
-    const int32_t chosen = batch_choose(&r->watch, MAX_ROWS);
+    const int32_t chosen = batch_choose(&r->watch, MAX_ROWS, MAX_KEYS);
     struct shoal_teach_batch *b = NULL;
     char title[96];
 
     if (chosen < 0)
         return shoal_fail(err, SHOAL_E_LIMIT,
-                          "no step has so few as %d tokens, which a picture can show: give a "
-                          "smaller --max-num-batched-tokens",
-                          MAX_ROWS);
+                          "no step is as small as the %d tokens over %d keys that a picture can "
+                          "show: give a smaller --max-num-batched-tokens",
+                          MAX_ROWS, MAX_KEYS);
     enum shoal_status status = batch_of_step(&b, r, &r->watch.steps[chosen], err);
     if (status)
         return status;

@@ -179,43 +179,36 @@ static void print_end(struct show *s)
 static enum shoal_status print_all(struct show *s, const struct demo_run *r,
                                    const struct demo_options *o, struct shoal_error *err)
 {
-    const int32_t chosen = batch_choose(&r->watch, MAX_ROWS);
+    const int32_t chosen = batch_choose(&r->watch, MAX_ROWS, MAX_KEYS);
     struct shoal_teach_batch *b = NULL;
     enum shoal_status status;
 
     if (chosen < 0)
         return shoal_fail(err, SHOAL_E_LIMIT,
-                          "no step has so few as %d tokens: give a smaller "
-                          "--max-num-batched-tokens",
-                          MAX_ROWS);
+                          "no step is as small as the %d tokens over %d keys that can be shown: "
+                          "give a smaller --max-num-batched-tokens",
+                          MAX_ROWS, MAX_KEYS);
     const struct watched_step *step = &r->watch.steps[chosen];
     status = batch_of_step(&b, r, step, err);
     if (status)
         return status;
-    if (b->n_keys > MAX_KEYS) {
-        status = shoal_fail(err, SHOAL_E_LIMIT,
-                            "step %d has %d keys, too many for a line: give a shorter --prompt-len",
-                            (int)step->step, b->n_keys);
-    } else {
-        show_heading(s, "Ragged batch and mask");
-        show_setup(s, r, o);
-        show_requests(s, &r->load);
-        show_heading(s, "Step %d of %d: %d requests in one batch", (int)step->step, r->watch.n,
-                     step->n_running);
-        print_chunks(s, r, step);
-        show_heading(s, "Token table and mask");
-        text_add_str(&s->out,
-                     "  legend: # attends, key from the cache  * attends, key of this step  "
-                     ". masked  | between requests\n");
-        print_rows(s, r, b);
-        print_padding(s, b);
-        if (strcmp(o->engine.model, "tiny") == 0) {
-            show_heading(s, "First new token of each request");
-            status = print_alone(s, r, o, err);
-        }
-        if (!status)
-            print_end(s);
+    show_heading(s, "Ragged batch and mask");
+    show_setup(s, r, o);
+    show_requests(s, &r->load);
+    show_heading(s, "Step %d of %d: %d requests in one batch", (int)step->step, r->watch.n,
+                 step->n_running);
+    print_chunks(s, r, step);
+    show_heading(s, "Token table and mask");
+    text_add_str(&s->out, "  legend: # attends, key from the cache  * attends, key of this step  "
+                          ". masked  | between requests\n");
+    print_rows(s, r, b);
+    print_padding(s, b);
+    if (strcmp(o->engine.model, "tiny") == 0) {
+        show_heading(s, "First new token of each request");
+        status = print_alone(s, r, o, err);
     }
+    if (!status)
+        print_end(s);
     shoal_teach_batch_destroy(b);
     return status;
 }

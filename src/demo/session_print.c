@@ -92,9 +92,9 @@ void session_print_metrics(struct session *s)
     }
     text_printf(&s->show.out,
                 "    metrics: %d waiting, %d running, %lld finished, %lld preemptions; %lld tokens "
-                "in %d steps, %.0f %% of the budget; KV %.0f %% held\n",
+                "in %d step%s, %.0f %% of the budget; KV %.0f %% held\n",
                 counts.n_waiting, counts.n_running, (long long)counts.n_finished,
-                (long long)counts.n_preemptions, (long long)n_tokens, w->n,
+                (long long)counts.n_preemptions, (long long)n_tokens, w->n, w->n == 1 ? "" : "s",
                 n_room > 0 ? 100.0 * (double)n_tokens / (double)n_room : 0, 100 * counts.kv_usage);
 }
 

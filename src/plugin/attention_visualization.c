@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "draw/table.h"
 #include "plugin/attention_maps.h"
+#include "plugin/values.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -76,11 +77,11 @@ static enum shoal_status read_ranges(struct visualization *v,
         const char *name = values[i].name, *text = values[i].text;
         if (!read_range(text, ranges[i].range))
             return shoal_fail(err, SHOAL_E_INVALID,
-                              "%s=%.40s: it takes a number, two as in 0-7, or all", name, text);
+                              "%s: '%.40s' is not a number, two as in 0-7, or all", name, text);
         if (ranges[i].end > 0 && ranges[i].range->low >= ranges[i].end)
             return shoal_fail(err, SHOAL_E_INVALID,
-                              "%s=%.40s: this model has %" PRIu64 ", numbered from 0", name, text,
-                              ranges[i].end);
+                              "%s: '%.40s', but this model has %" PRIu64 ", numbered from 0", name,
+                              text, ranges[i].end);
     }
     return SHOAL_OK;
 }
@@ -89,16 +90,19 @@ static enum shoal_status read_output(struct visualization *v,
                                      const struct shoal_plugin_value values[],
                                      struct shoal_error *err)
 {
-    const char *format = values[4].text;
+    static const char *const formats[] = {"svg", "text"};
+    enum shoal_status status;
+    int format;
 
-    if (strcmp(format, "svg") != 0 && strcmp(format, "text") != 0)
-        return shoal_fail(err, SHOAL_E_INVALID, "format=%.40s: it takes svg or text", format);
+    status = plugin_value_choice(&values[4], formats, 2, &format, err);
+    if (status != SHOAL_OK)
+        return status;
     v->folder = mem_strdup(values[3].text);
     if (!v->folder)
         return shoal_fail_memory(err, "attention-visualization", strlen(values[3].text));
-    v->is_svg = v->folder[0] != '\0' && strcmp(format, "svg") == 0;
+    v->is_svg = v->folder[0] != '\0' && format == 0;
     if (v->folder[0] != '\0' && mkdir(v->folder, 0777) != 0 && errno != EEXIST)
-        return shoal_fail(err, SHOAL_E_IO, "out=%.200s: the folder cannot be made: %s", v->folder,
+        return shoal_fail(err, SHOAL_E_IO, "out: the folder %.200s cannot be made: %s", v->folder,
                           strerror(errno));
     return SHOAL_OK;
 }

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "draw/table.h"
 #include "gguf/quantize.h"
+#include "plugin/values.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,21 +48,16 @@ static void destroy(void *state)
 static enum shoal_status read_values(struct compression *c, const struct shoal_plugin_value *values,
                                      struct shoal_error *err)
 {
-    const char *type = values[0].text;
-    int64_t n_compare;
+    static const char *const names[] = {"q8_0", "q4_0"};
+    static const enum gguf_type types[] = {GGUF_TYPE_Q8_0, GGUF_TYPE_Q4_0};
+    enum shoal_status status;
+    int type;
 
-    if (strcmp(type, "q8_0") == 0)
-        c->type = GGUF_TYPE_Q8_0;
-    else if (strcmp(type, "q4_0") == 0)
-        c->type = GGUF_TYPE_Q4_0;
-    else
-        return shoal_fail(err, SHOAL_E_INVALID, "type=%.40s: it takes q8_0 or q4_0", type);
-    c->type_name = c->type == GGUF_TYPE_Q8_0 ? "q8_0" : "q4_0";
-    if (!parse_i64(values[1].text, 0, MAX_COMPARED, &n_compare))
-        return shoal_fail(err, SHOAL_E_INVALID,
-                          "compare=%.40s: it takes a whole number from 0 to %d", values[1].text,
-                          MAX_COMPARED);
-    c->n_compare = (int32_t)n_compare;
+    if ((status = plugin_value_choice(&values[0], names, 2, &type, err)) ||
+        (status = plugin_value_int(&values[1], 0, MAX_COMPARED, &c->n_compare, err)))
+        return status;
+    c->type = types[type];
+    c->type_name = names[type];
     if (c->host->head_dim % BLOCK != 0)
         return shoal_fail(err, SHOAL_E_UNSUPPORTED,
                           "heads of this model have %d elements, which blocks of %d do not divide: "

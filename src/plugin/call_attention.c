@@ -20,9 +20,9 @@ static enum shoal_attention_want want_of(const struct plugin *plugin, uint64_t r
 
     if (!plugin->is_on || !a)
         return SHOAL_ATTENTION_LEAVE;
-    const char *phase = user_begin();
+    const char *phase = user_begin(plugin);
     want = a->wants(plugin->state, request, choice, layer, head);
-    user_end(phase);
+    user_end(plugin, phase);
     if (want == SHOAL_ATTENTION_REPLACE && a->replace)
         return SHOAL_ATTENTION_REPLACE;
     return want == SHOAL_ATTENTION_SEE && a->see ? SHOAL_ATTENTION_SEE : SHOAL_ATTENTION_LEAVE;
@@ -62,9 +62,9 @@ enum shoal_status plugins_replace_attention(struct plugins *p,
         return shoal_fail(err, SHOAL_E_INTERNAL, "no plugin replaces head %d of layer %d",
                           view->head, view->layer);
     struct shoal_error own_err = {0};
-    const char *phase = user_begin();
+    const char *phase = user_begin(one);
     const enum shoal_status status = one->self->attention->replace(one->state, view, out, &own_err);
-    user_end(phase);
+    user_end(one, phase);
     /* Nobody has computed these rows: going on without them is not possible. */
     if (status)
         return shoal_fail(err, status, "plugin %s: replace: %s", one->self->name,
@@ -83,9 +83,9 @@ enum shoal_status plugins_see_attention(struct plugins *p, const struct shoal_at
         if (want_of(plugin, view->request, view->choice, view->layer, view->head) !=
             SHOAL_ATTENTION_SEE)
             continue;
-        const char *phase = user_begin();
+        const char *phase = user_begin(plugin);
         status = plugin->self->attention->see(plugin->state, view, &own_err);
-        user_end(phase);
+        user_end(plugin, phase);
         status = plugin_settle(plugin, "see", status, &own_err, err);
     }
     return status;

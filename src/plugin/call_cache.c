@@ -21,9 +21,9 @@ enum shoal_status plugins_before_append(struct plugins *p, struct shoal_cache_ro
         struct shoal_error own_err = {0};
         if (!p->list[i]->is_on || !c || !c->before_append)
             continue;
-        const char *phase = user_begin();
+        const char *phase = user_begin(p->list[i]);
         status = c->before_append(p->list[i]->state, row, &own_err);
-        user_end(phase);
+        user_end(p->list[i], phase);
         status = plugin_settle(p->list[i], "before_append", status, &own_err, err);
     }
     return status;
@@ -39,9 +39,9 @@ enum shoal_status plugins_after_append(struct plugins *p, const struct shoal_cac
         struct shoal_error own_err = {0};
         if (!p->list[i]->is_on || !c || !c->after_append)
             continue;
-        const char *phase = user_begin();
+        const char *phase = user_begin(p->list[i]);
         status = c->after_append(p->list[i]->state, row, &own_err);
-        user_end(phase);
+        user_end(p->list[i], phase);
         status = plugin_settle(p->list[i], "after_append", status, &own_err, err);
     }
     return status;

@@ -20,10 +20,10 @@ static enum shoal_status call_step(struct plugin *plugin, step_func_t function, 
 {
     struct shoal_plugin_control changed = *next;
     struct shoal_error own_err = {0};
-    const char *phase = user_begin();
+    const char *phase = user_begin(plugin);
     const enum shoal_status status = function(plugin->state, step, &changed, &own_err);
 
-    user_end(phase);
+    user_end(plugin, phase);
     if (status == SHOAL_OK)
         *next = changed;
     return plugin_settle(plugin, name, status, &own_err, err);
@@ -81,9 +81,9 @@ enum shoal_status plugins_on_request(struct plugins *p, enum plugin_request_even
         struct shoal_error own_err = {0};
         if (!function)
             continue;
-        const char *phase = user_begin();
+        const char *phase = user_begin(p->list[i]);
         status = function(p->list[i]->state, request, &own_err);
-        user_end(phase);
+        user_end(p->list[i], phase);
         status = plugin_settle(p->list[i], names[what], status, &own_err, err);
     }
     return status;

@@ -5,6 +5,8 @@
 #include "plugin/plugins.h"
 #include "plugin/spec.h"
 
+#include <pthread.h>
+
 struct plugin {
     const struct shoal_plugin *self;
     struct plugins *owner;
@@ -12,7 +14,7 @@ struct plugin {
     struct plugin_spec spec;
     void *library; /* of a shared object, else NULL */
     void *state;
-    bool is_on;
+    _Atomic bool is_on;
     bool has_failed; /* and was switched off for it */
 };
 
@@ -20,13 +22,15 @@ struct plugins {
     struct shoal_plugin_host host; /* as the engine gave it */
     plugins_compare_func_t compare;
     bool errors_are_fatal;
+    pthread_mutex_t lock; /* held in code of a plugin, except create, finish and destroy */
     struct plugin **list; /* (n) in order */
     int32_t n;
 };
 
-/* Between user_begin and user_end the thread is in code of a plugin, which may allocate. */
-const char *user_begin(void);
-void user_end(const char *phase);
+/* Between user_begin and user_end the thread is in code of a plugin, which may allocate, and no
+ * other thread is in any: on rank 0 of several the leader steps beside a thread that computes. */
+const char *user_begin(const struct plugin *plugin);
+void user_end(const struct plugin *plugin, const char *phase);
 
 /* What a call gave: SHOAL_OK when it went well, or when it failed and the plugin was switched off;
  * else the failure, in *err, which ends the run. own_err is what the plugin wrote, zeroed before.

@@ -62,6 +62,7 @@ enum shoal_status plugins_create(struct plugins **out, const struct shoal_plugin
         return shoal_fail_memory(err, "plugins", sizeof *p);
     p->host = *host;
     p->errors_are_fatal = errors_are_fatal;
+    pthread_mutex_init(&p->lock, NULL);
     *out = p;
     return SHOAL_OK;
 }
@@ -97,6 +98,7 @@ void plugins_destroy(struct plugins *p)
     for (int32_t i = p->n; i-- > 0;)
         destroy(p->list[i]);
     mem_free(p->list);
+    pthread_mutex_destroy(&p->lock);
     mem_free(p);
 }
 
@@ -248,9 +250,7 @@ enum shoal_status plugins_finish(struct plugins *p, struct shoal_error *err)
         struct shoal_error own_err = {0};
         if (!plugin->self->finish || plugin->has_failed)
             continue;
-        const char *phase = user_begin();
         const enum shoal_status status = plugin->self->finish(plugin->state, &own_err);
-        user_end(phase);
         if (!status)
             continue;
         const char *text = own_err.text[0] ? own_err.text : shoal_status_name(status);
@@ -262,16 +262,18 @@ enum shoal_status plugins_finish(struct plugins *p, struct shoal_error *err)
     return first;
 }
 
-const char *user_begin(void)
+const char *user_begin(const struct plugin *plugin)
 {
     const char *phase = mem_step_phase();
 
     mem_step_end();
+    pthread_mutex_lock(&plugin->owner->lock);
     return phase;
 }
 
-void user_end(const char *phase)
+void user_end(const struct plugin *plugin, const char *phase)
 {
+    pthread_mutex_unlock(&plugin->owner->lock);
     if (phase)
         mem_step_begin(phase);
 }

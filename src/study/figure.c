@@ -95,9 +95,7 @@ static void print_line(struct print *d, const char *name, int32_t colour, bool i
     text_printf(d->script, "%s'%s.dat' index %d using (beside($1, %d)):2:3:4 ",
                 is_first ? "" : ", \\\n     ", d->f->name, d->n_blocks - 1, colour);
     if (is_oversubscribed)
-        text_printf(d->script,
-                    "with yerrorbars lc rgb '%s' lw 1.5 pt 6 ps 0.9 title '%s, oversubscribed'",
-                    hex, name);
+        text_printf(d->script, "with yerrorbars lc rgb '%s' lw 1.5 pt 6 ps 0.9 notitle", hex);
     else
         text_printf(d->script, "with yerrorlines lc rgb '%s' lw 2 pt 7 ps 0.7 %s%s%s", hex,
                     name[0] ? "title '" : "notitle", name, name[0] ? "'" : "");
@@ -136,7 +134,8 @@ static void print_tics(struct print *d, const struct panel *panel)
 
     for (int32_t i = -1; (i = study_next(d->s, d->f->experiment, i)) >= 0;) {
         const struct study_point *p = &d->s->plan.points[i];
-        bool is_known = !fits_way(p, panel->way);
+        bool is_known =
+            !fits_way(p, panel->way) || (p->is_oversubscribed && panel->kind == PANEL_EFFICIENCY);
         for (int32_t k = 0; k < n && !is_known; k++)
             is_known = tics[k] == p->x;
         if (is_known || n == MAX_TICS)
@@ -180,21 +179,37 @@ static void print_ranks(struct print *d)
     text_add_str(d->script, "\n");
 }
 
+/* Hollow points need a word. */
+static const char *title_end(const struct print *d, const struct panel *panel)
+{
+    for (int32_t i = -1; (i = study_next(d->s, d->f->experiment, i)) >= 0;) {
+        const struct study_point *p = &d->s->plan.points[i];
+        if (p->is_oversubscribed && fits_way(p, panel->way) && panel->kind != PANEL_EFFICIENCY &&
+            panel->kind != PANEL_RANKS)
+            return " (hollow: oversubscribed)";
+    }
+    return "";
+}
+
 static void print_panel(struct print *d, const struct panel *panel)
 {
     struct text *out = d->script;
 
-    text_printf(out, "\nset title '%s'\nset ylabel '%s'\nset xlabel '%s'\n", panel->title,
-                panel->y_label, d->f->x_label);
+    text_printf(out, "\nset title '%s%s'\nset ylabel '%s'\nset xlabel '%s'\n", panel->title,
+                title_end(d, panel), panel->y_label, d->f->x_label);
     if (panel->kind == PANEL_RANKS) {
         print_ranks(d);
         return;
     }
     text_printf(out, "%sset logscale x 2\n", d->f->is_log_x ? "" : "un");
-    if (panel->is_log_y || panel->kind == PANEL_SPEEDUP)
-        text_printf(out, "set logscale y %d\nset yrange [*:*]\n", panel->is_log_y ? 10 : 2);
+    /* The ideal has room above it. */
+    if (panel->kind == PANEL_SPEEDUP)
+        text_add_str(out, "set logscale y 2\nset yrange [*<0.5:2.2<*]\n");
+    else if (panel->kind == PANEL_EFFICIENCY)
+        text_add_str(out, "unset logscale y\nset yrange [0:1.1<*]\n");
     else
-        text_add_str(out, "unset logscale y\nset yrange [0:*]\n");
+        text_add_str(out, panel->is_log_y ? "set logscale y 10\nset yrange [*:*]\n"
+                                          : "unset logscale y\nset yrange [0:*]\n");
     print_tics(d, panel);
     print_lines(d, panel);
 }
@@ -210,8 +225,9 @@ void figure_print(const struct scaling_study *s, const struct figure *f, struct 
                 "set terminal svg size %d,%d font 'sans-serif,12' background '#ffffff'\n"
                 "set output '%s.svg'\nset encoding utf8\nset border 3 lc rgb '#444444'\n"
                 "set grid ytics lc rgb '#dddddd' lt 1\nset tics nomirror\n"
-                "set key below center horizontal samplen 2\nset format y '%%g'\n"
-                "set bars 0.6\nset xlabel offset 0,0.4\n",
+                "set key at graph 0.5,-0.27 center top horizontal maxcols 3 samplen 2\n"
+                "set bmargin 6\nset format y '%%.8g'\n"
+                "set bars 0.6\nset xlabel offset 0,0.3\n",
                 f->caption, f->name, f->name, f->name, PANEL_WIDTH * f->n_panels + 60, HEIGHT,
                 f->name);
     if (f->n_panels > 1)

@@ -11,7 +11,7 @@ static const struct {
 } metrics[METRIC_COUNT] = {
     [METRIC_SECONDS] = {"seconds", "s", "Time"},
     [METRIC_OUTPUT_RATE] = {"output_throughput", "tok/s", "Output tokens"},
-    [METRIC_TOTAL_RATE] = {"total_token_throughput", "tok/s", "Tokens, prompt and output"},
+    [METRIC_TOTAL_RATE] = {"total_token_throughput", "tok/s", "All tokens"},
     [METRIC_PREFILL_RATE] = {"prefill_throughput", "tok/s", "Prefill"},
     [METRIC_DECODE_RATE] = {"decode_throughput", "tok/s", "Decode"},
     [METRIC_TTFT] = {"median_ttft_ms", "ms", "TTFT, median"},

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int32_t fewest_repetitions(const struct scaling_study *s, int32_t *most)
@@ -28,12 +29,18 @@ static void put_machine(struct page *page, const struct scaling_study *s)
 {
     const struct machine *m = &s->machine;
     char memory[32];
+    double load;
 
     page_heading(page, 2, "Machine and program");
     page_items(page);
     page_item(page, "Processor: %s, %d core%s for this study, instruction set %s", m->cpu,
               m->n_cores, m->n_cores == 1 ? "" : "s", m->isa);
     page_item(page, "Memory that was free: %s; %s", format_bytes(m->memory, memory), m->system);
+    if (getloadavg(&load, 1) == 1)
+        page_item(page,
+                  "Load of the machine over the last minute, the study included: %.1f. Other work "
+                  "on the same cores makes ranges wide, most of all with several threads or ranks.",
+                  load);
     page_item(page, "shoal %s, commit %s, compiler %s, MPI %s", m->version, m->commit, m->compiler,
               m->mpi);
     page_item(page, "Model: %s", s->launch.model);
@@ -52,9 +59,10 @@ static void put_missing(struct page *page, const struct scaling_study *s)
     page_items(page);
     if (s->plan.n_left_out > 0)
         page_item(page,
-                  "%d points with more workers than the %d core%s were left out; `--oversubscribe` "
-                  "measures them.",
-                  s->plan.n_left_out, s->machine.n_cores, s->machine.n_cores == 1 ? "" : "s");
+                  "Left out, because they have more workers than the %d core%s: %d point%s. "
+                  "`--oversubscribe` measures them.",
+                  s->machine.n_cores, s->machine.n_cores == 1 ? "" : "s", s->plan.n_left_out,
+                  s->plan.n_left_out == 1 ? "" : "s");
     if (s->plan.settings.oversubscribe)
         page_item(page, "Points with more workers than cores are marked as oversubscribed. They "
                         "share cores, so no efficiency is given for them.");
@@ -70,7 +78,7 @@ static void put_missing(struct page *page, const struct scaling_study *s)
         page_item(page, "%d of %d runs are there; the same command measures the others.",
                   s->results.n, n_runs);
     if (s->n_failed > 0)
-        page_item(page, "%d runs failed, the last one with: %s", s->n_failed, s->failure);
+        page_item(page, "Runs that failed: %d, the last one with: %s", s->n_failed, s->failure);
     page_items_end(page);
 }
 
@@ -101,8 +109,8 @@ static void put_method(struct page *page, const struct scaling_study *s)
         page_paragraph(
             page,
             "With %d run%s a point, two ranges of the same thing fail to touch by chance "
-            "in %.0f %% of cases: no difference here is called significant, and the "
-            "last column says \"no\" throughout. `--repeat 5` makes it 0.8 %%.",
+            "in %.0f %% of cases: points with so few runs are never said to differ. "
+            "`--repeat 4` makes it 2.9 %%, `--repeat 5` 0.8 %%.",
             fewest, fewest == 1 ? "" : "s", fmin(chance, 1) * 100);
     page_paragraph(page,
                    "TTFT is the time to a request's first token, ITL the time between two tokens "

@@ -30,7 +30,9 @@ static const struct {
 static const char *cell_of(const struct spread *v, char out[CELL])
 {
     const double size = fabs(v->median);
-    const int decimals = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+    const bool is_whole = v->median == floor(v->median) &&
+                          (v->n < 2 || (v->low == floor(v->low) && v->high == floor(v->high)));
+    const int decimals = is_whole || size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
 
     if (isnan(v->median))
         snprintf(out, CELL, "-");

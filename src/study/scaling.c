@@ -173,13 +173,13 @@ static void print_points(const struct scaling_study *s)
         seconds += expected * s->n_repeat;
         n++;
     }
+    /* --quick stops when its time is over, but not before every point has been run once. */
     if (s->plan.settings.is_quick && seconds > QUICK_SECONDS)
-        seconds = QUICK_SECONDS;
+        seconds = fmax(QUICK_SECONDS, seconds / s->n_repeat);
     printf("%d points, %d runs each: about %s\n", n, s->n_repeat, eta_print(seconds, left));
     if (s->plan.n_left_out > 0)
-        printf("%d points with more workers than %d cores are left out; --oversubscribe measures "
-               "them\n",
-               s->plan.n_left_out, s->machine.n_cores);
+        printf("left out, with more workers than cores (%d): %d; --oversubscribe measures them\n",
+               s->machine.n_cores, s->plan.n_left_out);
 }
 
 static enum shoal_status write_all(struct scaling_study *s, const struct stop_signals *stop,

@@ -71,6 +71,13 @@ if [ -z "$LAUNCH" ]; then
     shoal run -t 1 --config config -i in -o results
     expect_code 0
     { [ -s a ] && [ -s b.json ]; } || fail "the plugins of the file did not run"
+    grep -q '^logging: two added: [0-9]* prompt tokens, at most 12 to generate$' a ||
+        fail "logging says nothing of a request that comes"
+    grep -q '^logging: two ended (length): .* 12 generated, preempted 0 times; first token' a ||
+        fail "logging says nothing of a request that ends"
+    grep -q '^logging: step 0, rank 0: 3 sequences, ' a || fail "logging says nothing of a step"
+    tail -n 1 a | grep -q '^logging: 3 sequences added, 3 ended (0 stop, 3 length, ' ||
+        fail "logging has no summary"
 fi
 
 # refused CODE TEXT SPEC ...

@@ -16,6 +16,7 @@ while IFS='|' read -r expected text; do
 done <<'END'
 a\n|a\n
 a  \n|a\n
+a\n|a\n\n
 ...\n|a\nb\n
 a\n...\nc\n|a\nb\nb\nc\n
 a\n...\nb\n|a\nb\n
@@ -115,7 +116,14 @@ in_tree names page <<'END'
 ```
 `src/not-looked-at.c`
 ```
+
+```console
+(gdb) break shoal_gone if x
+(gdb) print x
+#1  shoal_submit (x=) at y.c:3
+```
 END
+says 'told of shoal_gone'
 says 'there is no src/none.c'
 says 'the name shoal_none()'
 says 'has the option --wobble'

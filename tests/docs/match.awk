@@ -3,7 +3,7 @@
 #     awk -f match.awk EXPECTED TEXT
 #
 # In EXPECTED a line `...` stands for any lines, also none, and `...` within a line for any
-# characters. Blanks at the ends of lines do not count. Ends with 1 and the first line that does
+# characters. Blanks at the ends of lines and empty lines at the end do not count. Ends with 1 and the first line that does
 # not fit when the texts differ.
 {
     sub(/[ \t\r]+$/, "")
@@ -31,6 +31,10 @@ function fits(pattern, line,    n, i, at, parts) {
 }
 
 END {
+    while (n_expected > 0 && expected[n_expected] == "")
+        n_expected--
+    while (n_text > 0 && text[n_text] == "")
+        n_text--
     # reached[j]: the expected lines so far can be the first j lines of the text.
     reached[0] = 1
     far = 0

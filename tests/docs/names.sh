@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What the documents name in `backticks` is there: files and folders of the tree, C names (those
-# with an underscore), options of programs.
+# with an underscore), options of programs. So are the functions that a debugger stops at or calls
+# in a console block.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # codes PAGE: "LINE TAB CODE" of each piece in backticks.
@@ -10,6 +11,12 @@ codes() {
         for (i = 2; i <= n; i += 2)
             print $1 "\t" parts[i]
     }'
+}
+
+# debugged PAGE: functions in the debugger's transcripts.
+debugged() {
+    blocks console <"$1" |
+        sed -nE 's/^\(gdb\) (t?break|call) ([a-z_]+).*/\2/p; s/^#[0-9]+ +([a-z_]+) \(.*/\1/p' | sort -u
 }
 
 # All words of the sources, once.
@@ -49,6 +56,10 @@ while IFS= read -r page; do
         fi
         n=$((n + 1))
     done < <(codes "$page")
+    while IFS= read -r name; do
+        grep -qxF -e "$name" "$temp/words" || fail "$page: a debugger is told of $name, which no source has"
+        n=$((n + 1))
+    done < <(debugged "$page")
 done < <(pages)
 [ "$n" -ge 100 ] || fail "there are only $n names"
 printf '%d names\n' "$n"

@@ -30,6 +30,7 @@ static const struct {
     {"on target", &itl, {128, 128, 8, true, 50 * 1000000}, 128},
     {"a little late: in proportion", &itl, {128, 128, 8, true, 80 * 1000000}, 80},
     {"twice as late", &itl, {128, 128, 8, true, 100 * 1000000}, 64},
+    {"later: half at most", &itl, {128, 128, 8, true, 125 * 1000000}, 64},
     {"much too late: half at most", &itl, {128, 128, 8, true, 5000 * (int64_t)1000000}, 64},
     {"late at the least", &itl, {16, 24, 8, true, 500 * 1000000}, 16},
     {"late, no prompt left", &itl, {128, 8, 8, false, 80 * 1000000}, 80},

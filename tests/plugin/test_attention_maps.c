@@ -154,15 +154,15 @@ START_TEST(bad_options)
         const char *spec, *words;
         enum shoal_status status;
     } table[] = {
-        {"requests=none", "requests=none", SHOAL_E_INVALID},
-        {"requests=3-1", "requests=3-1", SHOAL_E_INVALID},
-        {"requests=", "requests=", SHOAL_E_INVALID},
+        {"requests=none", "requests: 'none'", SHOAL_E_INVALID},
+        {"requests=3-1", "requests: '3-1'", SHOAL_E_INVALID},
+        {"requests=", "requests: ''", SHOAL_E_INVALID},
         {"requests=1-", "two as in 0-7", SHOAL_E_INVALID},
         {"requests=123456789012345678901234567890", "two as in 0-7", SHOAL_E_INVALID},
         {"layers=2", "this model has 2", SHOAL_E_INVALID},
-        {"heads=x", "heads=x", SHOAL_E_INVALID},
-        {"format=png", "svg or text", SHOAL_E_INVALID},
-        {"out=/dev/null/no", "/dev/null/no", SHOAL_E_IO},
+        {"heads=x", "heads: 'x'", SHOAL_E_INVALID},
+        {"format=png", "not one of svg, text", SHOAL_E_INVALID},
+        {"out=/dev/null/no", "the folder /dev/null/no", SHOAL_E_IO},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

@@ -55,11 +55,11 @@ START_TEST(bad_options)
         enum shoal_status status;
         const char *words;
     } table[] = {
-        {"cache-compression,type=q5_0", 64, SHOAL_E_INVALID, "type=q5_0"},
-        {"cache-compression,type=", 64, SHOAL_E_INVALID, "q8_0 or q4_0"},
-        {"cache-compression,compare=-1", 64, SHOAL_E_INVALID, "compare=-1"},
-        {"cache-compression,compare=some", 64, SHOAL_E_INVALID, "0 to 4096"},
-        {"cache-compression,compare=4097", 64, SHOAL_E_INVALID, "0 to 4096"},
+        {"cache-compression,type=q5_0", 64, SHOAL_E_INVALID, "type: 'q5_0'"},
+        {"cache-compression,type=", 64, SHOAL_E_INVALID, "q8_0, q4_0"},
+        {"cache-compression,compare=-1", 64, SHOAL_E_INVALID, "compare: '-1'"},
+        {"cache-compression,compare=some", 64, SHOAL_E_INVALID, "from 0 to 4096"},
+        {"cache-compression,compare=4097", 64, SHOAL_E_INVALID, "from 0 to 4096"},
         {"cache-compression", 48, SHOAL_E_UNSUPPORTED, "48 elements"},
         {"cache-compression,type=q4_0", 16, SHOAL_E_UNSUPPORTED, "16 elements"},
     };

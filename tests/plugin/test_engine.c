@@ -28,6 +28,13 @@ struct outcome {
     struct shoal_counts counts;
 };
 
+/* A file of this process alone: the same test runs at the same time with other numbers of ranks. */
+static const char *own_file(char path[static 64], const char *name)
+{
+    snprintf(path, 64, "./of-test-%d-%s", (int)getpid(), name);
+    return path;
+}
+
 static int n_ranks(void)
 {
     const char *n = getenv("OMPI_COMM_WORLD_SIZE");
@@ -132,6 +139,7 @@ struct watch {
     int32_t n_added, n_finished, n_preempted, n_tokens, n_waiting, n_destroyed;
     uint64_t steps[MAX_RANKS]; /* done */
     bool is_under_way[MAX_RANKS];
+    int32_t chunk[MAX_RANKS]; /* that was set for the next step; 0: none */
     struct outcome seen;
     bool is_finished;
     bool is_wild;         /* sets budget and chunk to anything */
@@ -188,6 +196,7 @@ static void check_sequences(const struct shoal_plugin_step *step)
     for (int32_t i = 0; i < step->n_running; i++) {
         const struct shoal_plugin_sequence *s = &step->running[i];
         n_tokens += s->n_scheduled;
+        ck_assert_int_le(s->n_scheduled, step->chunk);
         ck_assert(s->request >= 1 && s->request <= N_REQUESTS);
         ck_assert_ptr_nonnull(s->tokens);
         ck_assert_ptr_null(s->waits_for);
@@ -207,13 +216,15 @@ static void check_sequences(const struct shoal_plugin_step *step)
 }
 
 /* From far below what can be to far above. */
-static void set_anything(const struct shoal_plugin_step *step, struct shoal_plugin_control *next)
+static void set_anything(struct watch *w, const struct shoal_plugin_step *step,
+                         struct shoal_plugin_control *next)
 {
     static const int32_t values[] = {INT32_MIN, -1, 0, 1, 2, 5, 9, 17, 31, 32, 33, INT32_MAX};
     const uint64_t n = sizeof values / sizeof *values;
 
     next->budget = values[(step->step * 7 + 3) % n];
     next->chunk = values[(step->step * 5) % n];
+    w->chunk[step->rank] = next->chunk < 1 ? 1 : next->chunk > 32 ? 32 : next->chunk;
 }
 
 static enum shoal_status before_step(void *state, const struct shoal_plugin_step *step,
@@ -234,8 +245,12 @@ static enum shoal_status before_step(void *state, const struct shoal_plugin_step
     for (int32_t i = 0; i < step->n_running; i++)
         ck_assert_int_eq(step->running[i].block_table != NULL, step->running[i].n_blocks > 0);
     check_sequences(step);
+    ck_assert_int_eq(next->budget, step->budget);
+    ck_assert_int_eq(next->chunk, step->chunk);
+    if (w->chunk[step->rank])
+        ck_assert_int_eq(step->chunk, w->chunk[step->rank]);
     if (w->is_wild)
-        set_anything(step, next);
+        set_anything(w, step, next);
     return answer(w, "before_step", err);
 }
 
@@ -284,6 +299,8 @@ static enum shoal_status on_finished(void *state, const struct shoal_plugin_requ
     const int32_t k = (int32_t)s->request - 1 + s->choice;
 
     w->n_finished++;
+    if (w->fails_in && strcmp(w->fails_in, "the last request") == 0)
+        return w->n_finished < N_SEQUENCES ? SHOAL_OK : answer(w, w->fails_in, err);
     if (w->fails_in)
         return answer(w, "on_request_finished", err);
     ck_assert_int_eq(r->end, SHOAL_PLUGIN_LENGTH);
@@ -353,11 +370,11 @@ START_TEST(is_told_everything)
     ck_assert_int_eq(w.n_tokens, N_SEQUENCES * MAX_TOKENS);
     ck_assert_int_gt(w.n_waiting, 0);
     ck_assert_int_eq(w.n_preempted, out.counts.n_preemptions);
-    if (w.host->n_ranks == 1) /* with more there is room for all */
+    if (n_ranks() == 1) /* with more there is room for all */
         ck_assert_int_gt(w.n_preempted, 0);
     for (int32_t r = 0; r < MAX_RANKS; r++) {
         ck_assert(!w.is_under_way[r]);
-        ck_assert_int_eq(w.steps[r] > 0, r < w.host->n_ranks);
+        ck_assert_int_eq(w.steps[r] > 0, r < n_ranks());
         n_steps += w.steps[r];
     }
     ck_assert_int_eq((int64_t)n_steps, out.counts.n_steps);
@@ -379,7 +396,6 @@ END_TEST
 
 static const char *const built_ins[] = {
     "logging,file=/dev/null,format=json",
-    "metrics,file=metrics-of-a-test.csv",
     "adaptive-scheduling,mode=ratio,min_chunk=1",
     "adaptive-scheduling,mode=itl,target_itl_ms=0.001,min_chunk=1",
     PLUGIN_OBJECTS "/calm.so,chunk=1",
@@ -390,27 +406,29 @@ START_TEST(built_ins_change_no_token)
 {
     const struct shoal_options plain_options = small_options();
     struct outcome plain, out;
+    char path[64], metrics[96];
 
     ck_assert(run(&plain_options, &plain));
+    snprintf(metrics, sizeof metrics, "metrics,file=%s", own_file(path, "metrics.csv"));
     for (size_t i = 0; i < sizeof built_ins / sizeof *built_ins; i++) {
         struct shoal_options o = small_options();
-        const char *list[] = {built_ins[i]};
+        const char *list[] = {built_ins[i], metrics};
 
         o.plugins = list;
-        o.n_plugins = 1;
+        o.n_plugins = 2;
         o.plugin_errors = "fatal";
         ck_assert_msg(run(&o, &out), "%s: %s", built_ins[i], out.error);
         ck_assert_msg(!out.run && !out.close, "%s: %s", built_ins[i], out.error);
         expect_same_tokens(&plain, &out, built_ins[i]);
     }
-    unlink("metrics-of-a-test.csv");
+    unlink(path);
 }
 END_TEST
 
 /* ---- Failing ---- */
 
 static const char *const functions[] = {"before_step", "after_step", "on_request_added",
-                                        "on_request_finished"};
+                                        "on_request_finished", "the last request"};
 
 START_TEST(failing_is_switched_off)
 {
@@ -441,10 +459,12 @@ START_TEST(failing_ends_the_run)
 
         ck_assert(run_watched(&w, "fatal", &out));
         ck_assert_int_eq(out.run, SHOAL_E_IO);
-        ck_assert_msg(strstr(out.error, "plugin watching: ") && strstr(out.error, functions[i]) &&
+        const bool is_last = strcmp(functions[i], "the last request") == 0;
+        const char *function = is_last ? "on_request_finished" : functions[i];
+        ck_assert_msg(strstr(out.error, "plugin watching: ") && strstr(out.error, function) &&
                           strstr(out.error, "it was told to fail"),
                       "%s: %s", functions[i], out.error);
-        ck_assert_int_gt(out.n_failed, 0);
+        ck_assert_int_eq(out.n_failed > 0, !is_last);
         ck_assert_int_eq(w.n_destroyed, 1);
     }
 }
@@ -563,11 +583,13 @@ START_TEST(replays)
     const struct shoal_plugin_use own = {&doubling, NULL, NULL};
     const char *harmless[] = {"logging,file=/dev/null"};
     const char *harmful[] = {"logging,file=/dev/null", scale_2};
-    const char *log = "plugins-of-a-test.log", *gone = "./plugin-of-a-test.so";
-    const char *moved[] = {"./plugin-of-a-test.so,by=2"};
+    char log_path[64], gone_path[64], moved_spec[80];
+    const char *log = own_file(log_path, "log"), *gone = own_file(gone_path, "scale.so");
+    const char *moved[] = {moved_spec};
     struct outcome plain, out, again;
     struct shoal_error err = {.text = ""};
 
+    snprintf(moved_spec, sizeof moved_spec, "%s,by=2", gone);
     log_set_level(LOG_ERROR);
     ck_assert(run(&plain_options, &plain));
     record(log, harmless, 1, NULL, &out);

@@ -551,6 +551,7 @@ START_TEST(numbers)
     plugins_print_numbers(p, &lines);
     plugins_print_others(p, &lines);
     ck_assert(strstr(lines.bytes, "# plugin = first\n"));
+    ck_assert(!strstr(lines.bytes, "# plugin = replacing\n"));
     ck_assert_msg(!settings_read(&table, 1, lines.bytes, "lines", &err), "%s", err.text);
     ck_assert_int_eq(read.plugin.n, 2);
     ck_assert_str_eq(read.plugin.items[0], "weighing,size=4,colour=red,place= \"a\" #b");
