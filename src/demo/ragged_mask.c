@@ -195,8 +195,8 @@ static enum shoal_status print_all(struct show *s, const struct demo_run *r,
     show_heading(s, "Ragged batch and mask");
     show_setup(s, r, o);
     show_requests(s, &r->load);
-    show_heading(s, "Step %d of %d: %d requests in one batch", (int)step->step, r->watch.n,
-                 step->n_running);
+    show_heading(s, "Step %d of %d: %d request%s in one batch", (int)step->step, r->watch.n,
+                 step->n_running, step->n_running == 1 ? "" : "s");
     print_chunks(s, r, step);
     show_heading(s, "Token table and mask");
     text_add_str(&s->out, "  legend: # attends, key from the cache  * attends, key of this step  "

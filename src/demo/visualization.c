@@ -70,10 +70,10 @@ static void write_page(const struct demo_run *r, const struct demo_options *o,
     struct text intro = {0};
 
     text_printf(&intro,
-                "%d requests on the model %s, budget %d tokens a step, seed %llu. Every picture "
+                "%d request%s on the model %s, budget %d tokens a step, seed %llu. Every picture "
                 "shows the same run; hold the pointer over a cell to see what it is.",
-                r->load.n, r->info.model_name, o->engine.max_num_batched_tokens,
-                (unsigned long long)o->engine.seed);
+                r->load.n, r->load.n == 1 ? "" : "s", r->info.model_name,
+                o->engine.max_num_batched_tokens, (unsigned long long)o->engine.seed);
     html_page_begin(page, "Continuous batching in pictures", intro.bytes ? intro.bytes : "");
     for (int i = 0; i < N_PICTURES; i++)
         html_page_section(page, about[i].heading, about[i].words, &pictures[i]);
@@ -112,7 +112,8 @@ static void print_all(struct show *s, const struct demo_run *r, const struct dem
     };
     struct table t = show_new_table(s, "ll");
 
-    show_heading(s, "Pictures of %d requests in %d steps", r->load.n, r->watch.n);
+    show_heading(s, "Pictures of %d request%s in %d step%s", r->load.n, r->load.n == 1 ? "" : "s",
+                 r->watch.n, r->watch.n == 1 ? "" : "s");
     show_setup(s, r, o);
     show_heading(s, "Written to %s", o->out);
     table_put(&t, PAINT_DIM, "file");

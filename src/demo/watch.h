@@ -42,10 +42,10 @@ extern const struct shoal_plugin watch_plugin;
 
 void watch_fini(struct watch *w);
 
-/* True for a token after the prompt. */
+/* True for a token after the prompt, but not for what is computed again after a preemption. */
 static inline bool watched_is_decode(const struct watched_sequence *s)
 {
-    return s->n_computed >= s->n_prompt;
+    return s->n_computed >= s->n_prompt && s->n_tokens - s->n_computed == 1;
 }
 
 #endif

@@ -160,7 +160,8 @@ void kv_layout_draw(const struct kv_layout_picture *p, struct text *out)
     y = draw_dense(p, &t, TOP, out) + 36;
     svg_text(out, LEFT, y - 12, "s-head",
              "%s, %d tokens a block: %lld of %lld slots are used, %.0f %% wasted", p->layout,
-             p->block_size, (long long)t.n_tokens, (long long)t.n_paged, wasted(t.n_tokens, t.n_paged));
+             p->block_size, (long long)t.n_tokens, (long long)t.n_paged,
+             wasted(t.n_tokens, t.n_paged));
     y = draw_pool(p, owned, y, out);
     draw_tables(p, y + 6, out);
     svg_end(out);

@@ -179,8 +179,8 @@ static enum shoal_status plugin_failure(const struct shoal_engine *e, struct sho
     return plugin_views_are_on(e) ? plugin_views_failure(e->views, err) : SHOAL_OK;
 }
 
-/* One round over all groups. is_single: a group whose step has ended begins its next one in the next
- * round, so that a caller who goes step by step can come between. */
+/* One round over all groups. is_single: a group whose step has ended begins its next one in the
+ * next round, so that a caller who goes step by step can come between. */
 static enum shoal_status run_round(struct shoal_engine *e, bool is_single, bool *progressed,
                                    struct shoal_error *err)
 {

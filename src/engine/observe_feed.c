@@ -9,16 +9,15 @@ void engine_observe_start(struct shoal_engine *e, const struct request *request,
     metrics_add_start(e->observe->metrics, request->n_prompt, c->n_cached);
 }
 
-/* Sequences of the plan that have one token to compute, before the step is applied. */
+/* Sequences of the plan that decode, before the step is applied. */
 static int32_t count_decode(const struct shoal_engine *e, const struct step_plan *plan)
 {
     int32_t n = 0;
 
     for (int32_t i = 0; i < plan->n_seqs; i++) {
         struct sched_view view;
-        if (plan->n_scheduled[i] == 1 &&
-            sched_at_slot(e->sched, plan->group, plan->slots[i], &view))
-            n += view.n_tokens - plan->n_computed[i] == 1;
+        if (sched_at_slot(e->sched, plan->group, plan->slots[i], &view))
+            n += sched_view_decodes(&view);
     }
     return n;
 }

@@ -256,7 +256,7 @@ static void view_running(struct plugin_views *v, const struct step_plan *plan)
         struct shoal_plugin_sequence *seq = &g->running[g->n_running++];
         *seq = view_of(v, &s);
         seq->n_scheduled = plan->n_scheduled[i];
-        if (seq->n_computed >= seq->n_prompt)
+        if (sched_view_decodes(&s))
             g->n_decode_tokens += seq->n_scheduled;
     }
 }

@@ -67,9 +67,10 @@ static bool add_cell(struct drawing *d, struct timeline_cell cell)
     return true;
 }
 
-static enum timeline_kind kind_of(const struct lane *lane, int32_t n_computed)
+/* Several tokens behind the prompt are computed again after a preemption: a prefill too. */
+static enum timeline_kind kind_of(const struct lane *lane, int32_t n_computed, int32_t n_scheduled)
 {
-    return n_computed < lane->n_prompt ? TIMELINE_PREFILL : TIMELINE_DECODE;
+    return n_computed < lane->n_prompt || n_scheduled > 1 ? TIMELINE_PREFILL : TIMELINE_DECODE;
 }
 
 static bool add_running(struct drawing *d, const struct step_plan *p, const int32_t slot_lane[])
@@ -81,11 +82,12 @@ static bool add_running(struct drawing *d, const struct step_plan *p, const int3
         if (lane < 0)
             continue;
         is_good &=
-            add_cell(d, (struct timeline_cell){.rank = p->group,
-                                               .step = (int32_t)p->step,
-                                               .lane = lane,
-                                               .kind = kind_of(&d->lanes[lane], p->n_computed[i]),
-                                               .n_tokens = p->n_scheduled[i]});
+            add_cell(d, (struct timeline_cell){
+                            .rank = p->group,
+                            .step = (int32_t)p->step,
+                            .lane = lane,
+                            .kind = kind_of(&d->lanes[lane], p->n_computed[i], p->n_scheduled[i]),
+                            .n_tokens = p->n_scheduled[i]});
         d->lanes[lane].last_run = d->n_cells;
     }
     return is_good;

@@ -28,11 +28,11 @@ static void print_batch(const struct trace *t, const struct step_plan *p)
         char buffer[64];
         const char *name = label_at(t, p, i, &view, buffer);
 
-        if (first >= view.n_prompt)
+        if (sched_view_decodes(&view))
             fprintf(stderr, "  decode   %-24s slot %-3d token %d\n", name, p->slots[i], first);
         else
             fprintf(stderr, "  prefill  %-24s slot %-3d tokens %d-%d of %d%s\n", name, p->slots[i],
-                    first, last, view.n_prompt,
+                    first, last, view.n_tokens,
                     view.n_cached > 0 && first == view.n_cached ? " (the ones before were cached)"
                                                                 : "");
     }
@@ -90,8 +90,7 @@ void trace_plan(const struct trace *t, const struct step_plan *p)
 
     for (int32_t i = 0; i < p->n_seqs; i++) {
         struct sched_view view;
-        if (sched_at_slot(t->sched, p->group, p->slots[i], &view) &&
-            p->n_computed[i] >= view.n_prompt)
+        if (sched_at_slot(t->sched, p->group, p->slots[i], &view) && sched_view_decodes(&view))
             n_decode += p->n_scheduled[i];
         else
             n_prefill += p->n_scheduled[i];

@@ -3,10 +3,9 @@
  * The engine owns one, made from the same settings on every rank. What a plugin fails is dealt with
  * here: named in the log and switched off, or an error of the call when failing is fatal or the
  * plugin changes numbers. The calls lift the guard against allocation in a step while they are in
- * a plugin. Calls may
- * come from any thread of the rank (on rank 0 of several the leader steps beside a thread that
- * computes) and are handed on one at a time, except the codec's functions; the rest is for one
- * thread, while no step runs. */
+ * a plugin. They may come from any thread of the rank (on rank 0 of several the leader steps beside
+ * a thread that computes) and are handed on one at a time, except the codec's functions; the rest
+ * is for one thread, while no step runs. */
 #ifndef PLUGIN_PLUGINS_H
 #define PLUGIN_PLUGINS_H
 

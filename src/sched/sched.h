@@ -150,6 +150,12 @@ struct sched_view {
     const int32_t *block_table; /* (n_blocks) */
     int32_t n_blocks;
 };
+/* Does its next step decode? One token is missing, and not one of the prompt: what a sequence
+ * computes again after a preemption is prefill. */
+static inline bool sched_view_decodes(const struct sched_view *v)
+{
+    return v->n_computed >= v->n_prompt && v->n_tokens - v->n_computed == 1;
+}
 bool sched_find(const struct sched *s, uint64_t id, struct sched_view *out);
 /* One that has ended, with its tokens, and no slot or blocks any more. It is remembered until the
  * next plan of any group is built or applied. */

@@ -22,7 +22,7 @@ for options in "" "--model embedded --layer 2 --head 1" "--kv-layout dense --num
     expect_code 0
     # shellcheck disable=SC2086
     shoal demo visualization --out b $options
-    diff -r a b >diff || fail "$options: the pictures differ the second time"
+    diff -r a b >differences || fail "$options: the pictures differ the second time"
     [ "$(ls a | tr '\n' ' ')" = "attention.svg index.html kv-layout.svg step-tokens.svg timeline.svg token-table.svg " ] ||
         fail "other files than these: $(ls a)"
     for file in a/*.svg; do
@@ -37,8 +37,8 @@ done
 
 # Of 5 positions each attends to itself and those before.
 shoal demo visualization --out a --requests 1 --prompt-len 5 --max-tokens 1
-[ "$(grep -c '<title>[0-4], [0-4]: [01]\.[0-9]*<' a/attention.svg)" -eq 15 ] || fail "not 15 weights"
-grep -q '<title>0, 0: 1.0000<' a/attention.svg || fail "position 0 has more than itself to attend to"
+[ "$(grep -c '<title>[0-4], [0-4]: [01][0-9.]*<' a/attention.svg)" -eq 15 ] || fail "not 15 weights"
+grep -q '<title>0, 0: 1<' a/attention.svg || fail "position 0 has more than itself to attend to"
 
 shoal demo visualization --out a
 grep -q 'D, waits, preempted' a/timeline.svg || fail "no preempted request in the timeline"

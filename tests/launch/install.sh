@@ -77,6 +77,7 @@ list() {
 list Commands: >"$temp/commands"
 list Benchmarks: bench | sed 's/^/bench /' >>"$temp/commands"
 list Studies: study | sed 's/^/study /' >>"$temp/commands"
+list Demos: demo | sed 's/^/demo /' >>"$temp/commands"
 [ "$(wc -l <"$temp/commands")" -ge 6 ] || fail 'shoal --help lists too few commands'
 sed 's/\\f.//g; s/\\//g' "$page" >"$temp/page"
 while IFS= read -r command; do
@@ -84,7 +85,7 @@ while IFS= read -r command; do
     # shellcheck disable=SC2086 # a benchmark is two words
     "$build/shoal" $command --help |
         sed -nE 's/^ {2}(-[a-zA-Z], | {4})--?(\[no-\])?([a-z][a-z0-9-]*).*/\3/p' >"$temp/options"
-    [[ $command =~ ^(bench|study)$ ]] || [ "$(wc -l <"$temp/options")" -ge 3 ] ||
+    [[ $command =~ ^(bench|study|demo)$ ]] || [ "$(wc -l <"$temp/options")" -ge 3 ] ||
         fail "shoal $command --help lists too few options"
     while IFS= read -r option; do
         grep -qE -e "-$option([^-a-z]|\$)" "$temp/page" ||

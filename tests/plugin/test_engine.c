@@ -322,7 +322,7 @@ static enum shoal_status on_preempt(void *state, const struct shoal_plugin_reque
     w->n_preempted++;
     ck_assert_int_eq(r->sequence.n_blocks, 0);
     ck_assert_int_ge(r->sequence.n_preempted, 1);
-    ck_assert_int_ge(r->rank, 0);
+    ck_assert(r->rank >= -1 && r->rank < w->host->n_ranks); /* -1: before its first step */
     return answer(w, "on_preempt", err);
 }
 
