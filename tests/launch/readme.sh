@@ -7,10 +7,10 @@ cd "$1"
 blocks=$(awk '/^```sh$/ { inside = 1; next } /^```$/ { inside = 0 } inside' README.md)
 made=()
 clean() {
-    rm -f "${made[@]}"
+    rm -rf "${made[@]}"
 }
 trap clean EXIT
-for name in results.jsonl steps.log steps.svg; do
+for name in results.jsonl steps.log steps.svg metrics.prom pictures study; do
     if [ -e "$name" ]; then
         echo "skipped: $name exists at the top of the tree, and the README's commands would write it"
         exit 77
