@@ -2,10 +2,9 @@
  *
  * A plugin is a struct shoal_plugin: a name, options, and tables of functions of up to three kinds.
  *
- *     scheduler   told of requests and steps on rank 0; may set the budget and the chunk of the
- * next step attention   sees q, k, v, mask and weights of the rows it wants, or computes them
- * itself cache       sees or changes rows of K and V before they are stored, or stores them its own
- * way
+ *     scheduler   told of requests and steps on rank 0; may set budget and chunk of the next step
+ *     attention   sees q, k, v, mask and weights of the rows it wants, or computes them itself
+ *     cache       sees or changes rows of K and V before they are stored, or stores its own bytes
  *
  * One is built in or in a shared object that exports shoal_plugin_entry; nothing but this header
  * and shoal/status.h is needed to build it. On a command line: --plugin NAME[,key=value...] or
