@@ -140,10 +140,19 @@ done
 if command -v script >/dev/null; then
     escape=$(printf '\033')
     for no_color in "" 1; do
-        printf 'steo\bp\n\004' >told
+        rm -f keys out
+        mkfifo keys
+        TERM=xterm NO_COLOR=$no_color \
+            script -qec "$SHOAL demo interactive" /dev/null <keys >out 2>err &
+        pid=$!
+        exec 4>keys
+        wait_for "the prompt" grep -q 'shoal> ' out
+        printf 'steo\bp\n' >&4
+        wait_for "a step" grep -q 'step 0 ' out
+        printf '\004' >&4
         code=0
-        (sleep 0.3; cat told; sleep 0.3) | TERM=xterm NO_COLOR=$no_color \
-            script -qec "$SHOAL demo interactive" /dev/null >out 2>err || code=$?
+        wait $pid || code=$?
+        exec 4>&-
         expect_code 0
         grep -q 'step 0 ' out || fail "no step on a terminal"
         n=$(grep -c "${escape}\[3[34]m" out)
