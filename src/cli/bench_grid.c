@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "cli/bench_profile.h"
 #include "engine/options.h"
 
 #include <stddef.h>
@@ -16,7 +17,7 @@ enum { MAX_VALUES = 64, MAX_REPEAT = 1000 };
 struct grid_fields {
     const char *npp, *ntg, *npl;
     int32_t repeat;
-    bool json;
+    bool json, profile;
 };
 
 #define FIELD(name) offsetof(struct grid_fields, name)
@@ -49,6 +50,12 @@ static const struct setting settings[] = {
      .kind = SETTING_FLAG,
      .offset = FIELD(json),
      .help = "print a JSON object a line instead of the table"},
+    {.name = "profile",
+     .kind = SETTING_FLAG,
+     .offset = FIELD(profile),
+     .help =
+         "print under each line where the time of its steps went on rank 0, prompts and outputs "
+         "together, and what share of the machine's ceilings that is"},
 };
 
 static const struct command command = {
@@ -74,13 +81,15 @@ struct values {
 struct grid {
     struct values npp, ntg, npl;
     int32_t repeat;
-    bool is_json;
+    bool is_json, profiles;
+    struct ceilings ceilings; /* when it profiles */
 };
 
 /* The medians of one combination. */
 struct row {
     int32_t pp, tg, pl;
     double t_pp, t_tg, t, s_tg, scheduler_us, leader_us;
+    double all_seconds; /* of all repetitions together */
 };
 
 static bool read_values(const char *text, int64_t low, struct values *out)
@@ -130,6 +139,15 @@ static void print_row(const struct grid *g, const struct bench *b, const struct 
     fflush(stdout);
 }
 
+static void print_head(void)
+{
+    printf("|%6s | %6s | %4s | %6s | %8s | %8s | %8s | %8s | %8s | %8s |\n", "PP", "TG", "B",
+           "N_KV", "T_PP s", "S_PP t/s", "T_TG s", "S_TG t/s", "T s", "S t/s");
+    printf("|%6s-|-%6s-|-%4s-|-%6s-|-%8s-|-%8s-|-%8s-|-%8s-|-%8s-|-%8s-|\n", "------", "------",
+           "----", "------", "--------", "--------", "--------", "--------", "--------",
+           "--------");
+}
+
 /* Columns of the repetitions, to take medians of. */
 struct repetitions {
     double t_pp[MAX_REPEAT], t_tg[MAX_REPEAT], t[MAX_REPEAT], s_tg[MAX_REPEAT];
@@ -140,7 +158,7 @@ static enum shoal_status measure(const struct grid *g, struct bench *b, struct r
                                  struct repetitions *all, struct shoal_error *err)
 {
     /* The prompts alone: their last step gives a token, whether one asks for it or not. */
-    const struct bench_shape shape = {
+    const struct random_batch shape = {
         .n_requests = row->pl, .n_prompt = row->pp, .n_output = row->tg > 0 ? row->tg : 1};
     struct bench_times times;
     int64_t n_preemptions = 0;
@@ -149,10 +167,11 @@ static enum shoal_status measure(const struct grid *g, struct bench *b, struct r
         const enum shoal_status status = bench_batch(b, &shape, &times, err);
         if (status)
             return status;
-        all->t_pp[i] = times.first;
-        all->t_tg[i] = times.rest;
-        all->t[i] = times.first + times.rest;
-        all->s_tg[i] = times.rest > 0 ? (double)times.n_rest / times.rest : 0;
+        all->t_pp[i] = times.batch.first;
+        all->t_tg[i] = times.batch.rest;
+        all->t[i] = times.batch.first + times.batch.rest;
+        row->all_seconds += all->t[i];
+        all->s_tg[i] = times.batch.rest > 0 ? (double)times.batch.n_rest / times.batch.rest : 0;
         all->scheduler_us[i] = times.scheduler_us;
         all->leader_us[i] = times.leader_us;
         n_preemptions += times.n_preemptions;
@@ -170,10 +189,15 @@ static enum shoal_status measure(const struct grid *g, struct bench *b, struct r
     return SHOAL_OK;
 }
 
-static enum shoal_status run_rows(const struct grid *g, struct bench *b, struct repetitions *all,
+static enum shoal_status run_rows(struct grid *g, struct bench *b, struct repetitions *all,
                                   struct shoal_error *err)
 {
     enum shoal_status status = bench_warm_up(b, err);
+
+    if (!status && g->profiles)
+        status = bench_profile_begin(b, &g->ceilings, err);
+    if (!status && !g->is_json)
+        print_head();
 
     for (int32_t p = 0; p < g->npp.n && !status; p++)
         for (int32_t t = 0; t < g->ntg.n && !status; t++)
@@ -184,14 +208,18 @@ static enum shoal_status run_rows(const struct grid *g, struct bench *b, struct 
                 progress_clear(&b->progress);
                 if (!status)
                     print_row(g, b, &row);
+                if (!status && g->profiles)
+                    bench_profile_print(
+                        b, &g->ceilings,
+                        &(struct bench_cost){row.all_seconds, row.scheduler_us, row.leader_us});
             }
     return status;
 }
 
 static enum shoal_status run_grid(struct bench *b, void *user, struct shoal_error *err)
 {
-    const struct grid *g = user;
-    const struct bench_shape longest = {
+    struct grid *g = user;
+    const struct random_batch longest = {
         .n_requests = 1, .n_prompt = largest(&g->npp), .n_output = largest(&g->ntg)};
     enum shoal_status status = bench_check_shape(b, &longest, err);
     struct repetitions *all;
@@ -201,13 +229,6 @@ static enum shoal_status run_grid(struct bench *b, void *user, struct shoal_erro
     all = mem_new(1, sizeof *all);
     if (!all)
         return shoal_fail_memory(err, "measurements", sizeof *all);
-    if (!g->is_json) {
-        printf("|%6s | %6s | %4s | %6s | %8s | %8s | %8s | %8s | %8s | %8s |\n", "PP", "TG", "B",
-               "N_KV", "T_PP s", "S_PP t/s", "T_TG s", "S_TG t/s", "T s", "S t/s");
-        printf("|%6s-|-%6s-|-%4s-|-%6s-|-%8s-|-%8s-|-%8s-|-%8s-|-%8s-|-%8s-|\n", "------", "------",
-               "----", "------", "--------", "--------", "--------", "--------", "--------",
-               "--------");
-    }
     status = run_rows(g, b, all, err);
     mem_free(all);
     return status;
@@ -231,17 +252,18 @@ int bench_grid(int argc, char *argv[])
         return code;
     g.repeat = f.repeat;
     g.is_json = f.json;
+    g.profiles = f.profile;
     if (!read_values(f.npp, 1, &g.npp) || !read_values(f.ntg, 0, &g.ntg) ||
         !read_values(f.npl, 1, &g.npl)) {
         code = command_line_refuse(&cl,
                                    "-npp, -ntg and -npl take whole numbers with commas "
                                    "between, at most %d of them: -npl 1,8,32",
                                    MAX_VALUES);
+    } else if (f.json && f.profile) {
+        code = command_line_refuse(&cl, "--profile is a table: give it without --json");
     } else {
-        /* A batch is to run at once, however it is shared out. */
-        if (!command_line_given(&cl, "max-num-seqs") && largest(&g.npl) > engine.max_num_seqs &&
-            largest(&g.npl) <= 1 << 16)
-            engine.max_num_seqs = largest(&g.npl);
+        if (largest(&g.npl) <= 1 << 16)
+            bench_widen(&cl, &engine, largest(&g.npl));
         code = engine_options_check(&cl, &engine);
         if (!code)
             code = bench_run(&cl, &engine, run_grid, &g);

@@ -46,8 +46,9 @@ struct shoal_engine {
     int32_t n_threads, n_groups;
     struct step_limits limits;
     enum kv_dtype kv_dtype;
-    struct plugins *plugins; /* NULL: none */
-    struct worker *worker;   /* on rank 0 until an executor owns it */
+    struct plugins *plugins;   /* NULL: none */
+    struct worker *worker;     /* on rank 0 until an executor owns it */
+    struct worker *own_worker; /* rank 0's, whoever owns it */
 
     struct tokenizer *tokenizer;
     struct chat_template *chat;

@@ -21,7 +21,7 @@ static enum shoal_status create_lane(struct shoal_engine *e, int32_t group, stru
         return status;
     if (group > 0)
         return executor_rank(&lane->executor, e->comm, group, &e->limits, err);
-    struct worker *worker = e->worker;
+    struct worker *worker = e->own_worker = e->worker;
     e->worker = NULL;
     return e->n_groups > 1 ? executor_thread(&lane->executor, worker, err)
                            : executor_inline(&lane->executor, worker, err);

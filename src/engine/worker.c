@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "model/hooks.h"
+#include "model/profile.h"
 #include "sample/sampler.h"
 
 #include <stdio.h>
@@ -162,13 +163,16 @@ struct sample_work {
 static void sample_thread(void *user, int32_t t, int32_t n_threads)
 {
     struct sample_work *work = user;
+    struct profile_thread *profile = model_profile_thread(work->w->run, t);
     int32_t i;
 
     (void)n_threads;
     mem_step_begin("sampling");
+    profile_begin(profile);
     while ((i = atomic_fetch_add(&work->next, 1)) < work->n)
         choose(work->w, work->w->samplers[t], &work->w->rows[work->first + i],
                work->logits + i * work->ld, work->wants_hashes);
+    profile_end(profile, PROFILE_SAMPLING);
     mem_step_end();
 }
 
@@ -279,4 +283,17 @@ const struct kv_store *worker_kv(const struct worker *w)
 const void *worker_step_memory(const struct worker *w, size_t *n)
 {
     return model_run_memory(w->run, n);
+}
+
+bool worker_profile(struct worker *w, bool is_on)
+{
+    if (is_on)
+        return model_profile_begin(w->run);
+    model_profile_end(w->run);
+    return true;
+}
+
+void worker_profile_sum(const struct worker *w, struct profile *sum)
+{
+    model_profile_sum(w->run, sum);
 }

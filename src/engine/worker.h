@@ -42,6 +42,12 @@ void worker_gather(struct worker *w, void (*body)(void *user), void *user);
 const struct kv_store *worker_kv(const struct worker *w);
 const void *worker_step_memory(const struct worker *w, size_t *n);
 
+/* Measure where the time of steps goes (model/profile.h), from zero, or no longer. Between steps.
+ * False: out of memory. */
+bool worker_profile(struct worker *w, bool is_on);
+struct profile;
+void worker_profile_sum(const struct worker *w, struct profile *sum);
+
 /* For a debugger: print the batch of the step under way, a line a sequence, to stderr. */
 void worker_dump(const struct worker *w);
 

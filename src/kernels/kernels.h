@@ -10,6 +10,7 @@
 
 #include "base/cpu.h"
 #include "kernels/attention.h"
+#include "kernels/ceiling.h"
 #include "kernels/linear.h"
 #include "kernels/rows.h"
 
@@ -18,6 +19,7 @@ struct kernels {
     linear_func_t linear[WEIGHT_TYPE_COUNT];
     struct row_kernels rows;
     struct attention_kernels attention;
+    struct ceiling_kernels ceiling; /* no part of the forward pass: for measurements */
 };
 
 /* The table for the best instruction set of this machine that is not above cap. */

@@ -21,6 +21,10 @@ void rows_init_ref(struct row_kernels *rows);
 void rows_init_avx2(struct row_kernels *rows);
 void rows_init_avx512(struct row_kernels *rows);
 
+void ceiling_init_ref(struct ceiling_kernels *ceiling);
+void ceiling_init_avx2(struct ceiling_kernels *ceiling);
+void ceiling_init_avx512(struct ceiling_kernels *ceiling);
+
 void attention_init_ref(struct attention_kernels *attention);
 void attention_init_avx2(struct attention_kernels *attention);
 void attention_init_avx512(struct attention_kernels *attention);

@@ -115,6 +115,16 @@ static void store_row(struct model_run *r, const struct step_batch *batch, struc
                     v + place.kv_head * hp->head_dim);
 }
 
+/* Thread t is through with a stage: the next begins when all are. */
+static void finish(struct model_run *r, int32_t t, enum profile_stage stage)
+{
+    struct profile_thread *p = model_profile_of(r, t);
+
+    profile_end(p, stage);
+    team_barrier(&r->team);
+    profile_end(p, PROFILE_BARRIER);
+}
+
 /* The rows of a step that thread t owns, stage by stage; between stages stands a barrier. */
 struct team_rows {
     int64_t begin, end;
@@ -145,22 +155,22 @@ static void attention_block(struct model_run *r, int32_t t, struct team_rows own
 
     for (int64_t row = own.begin; row < own.end; row++)
         norm_row(r, (int32_t)row, (int32_t)row, l->attn_norm, qkv_quantized, il);
-    team_barrier(&r->team);
+    finish(r, t, PROFILE_ROWS);
     apply_linear(r, t, qkv, 3, n_rows);
-    team_barrier(&r->team);
+    finish(r, t, PROFILE_LINEAR);
     /* Set and read with barriers between, so that all threads leave after the same layer. */
     if (t == 0 && r->interrupt && atomic_load(r->interrupt))
         model_leave(r, SHOAL_E_INTERRUPTED);
     for (int64_t row = own.begin; row < own.end; row++)
         store_row(r, batch, kv, (int32_t)row, il);
-    team_barrier(&r->team);
+    finish(r, t, PROFILE_STORE);
     if (cache_hooks_has_append(r)) {
         if (t == 0)
             cache_hooks_append(r, batch, kv, il);
-        team_barrier(&r->team);
+        finish(r, t, PROFILE_STORE);
     }
     attend(r, t, batch, kv, il);
-    team_barrier(&r->team);
+    finish(r, t, PROFILE_ATTENTION);
     const bool is_seen = attention_hooks_want(r, il);
     if (is_seen)
         see_attention(r, t, own, batch, kv, il);
@@ -169,9 +179,9 @@ static void attention_block(struct model_run *r, int32_t t, struct team_rows own
             attend_merge_row(r, t, (int32_t)row);
         ready_input(r, (int32_t)row, (int32_t)row, n_q, out_quantized, il);
     }
-    team_barrier(&r->team);
+    finish(r, t, PROFILE_ROWS);
     apply_linear(r, t, out, 1, n_rows);
-    team_barrier(&r->team);
+    finish(r, t, PROFILE_LINEAR);
     for (int64_t row = own.begin; row < own.end; row++)
         r->kernels->rows.add(r->x + row * hp->n_embd, r->branch + row * pad16(hp->n_embd),
                              hp->n_embd);
@@ -192,17 +202,17 @@ static void feed_forward_block(struct model_run *r, int32_t t, struct team_rows 
         return;
     for (int64_t row = own.begin; row < own.end; row++)
         norm_row(r, (int32_t)row, (int32_t)row, l->ffn_norm, in_quantized, il);
-    team_barrier(&r->team);
+    finish(r, t, PROFILE_ROWS);
     apply_linear(r, t, gate_up, 2, n_rows);
-    team_barrier(&r->team);
+    finish(r, t, PROFILE_LINEAR);
     for (int64_t row = own.begin; row < own.end; row++) {
         r->kernels->rows.silu_mul(r->gate + row * pad16(hp->n_ff), r->up + row * pad16(hp->n_ff),
                                   hp->n_ff, r->in + row * hp->n_ff);
         ready_input(r, (int32_t)row, (int32_t)row, hp->n_ff, down_quantized, il);
     }
-    team_barrier(&r->team);
+    finish(r, t, PROFILE_ROWS);
     apply_linear(r, t, down, 1, n_rows);
-    team_barrier(&r->team);
+    finish(r, t, PROFILE_LINEAR);
     for (int64_t row = own.begin; row < own.end; row++)
         r->kernels->rows.add(r->x + row * hp->n_embd, r->branch + row * pad16(hp->n_embd),
                              hp->n_embd);
@@ -224,6 +234,7 @@ static void forward_thread(void *user, int32_t t, int32_t n_threads)
     struct team_rows own;
 
     mem_step_begin("forward pass");
+    profile_begin(model_profile_of(r, t));
     share(batch->n_tokens, n_threads, t, &own.begin, &own.end);
     for (int64_t row = own.begin; row < own.end; row++)
         embed_row(r, batch, (int32_t)row);
@@ -233,6 +244,7 @@ static void forward_thread(void *user, int32_t t, int32_t n_threads)
             break;
         feed_forward_block(r, t, own, batch->n_tokens, il);
     }
+    profile_end(model_profile_of(r, t), PROFILE_ROWS);
     mem_step_end();
 }
 
@@ -252,6 +264,8 @@ enum shoal_status model_forward(struct model_run *r, const struct step_batch *ba
     if (plugins_are_on(r->plugins) && r->attention.is_there)
         attention_hooks_ask(r, batch);
     team_run(&r->team, forward_thread, &(struct forward_work){r, batch, kv});
+    if (r->profile)
+        profile_count_step(r, batch, kv);
     mem_step_begin(phase);
     if (err && r->status != SHOAL_OK && r->status != SHOAL_E_INTERRUPTED)
         *err = r->err;
@@ -284,11 +298,13 @@ static void logits_thread(void *user, int32_t t, int32_t n_threads)
     int64_t begin, end;
 
     mem_step_begin("output matrix");
+    profile_begin(model_profile_of(r, t));
     share(n, n_threads, t, &begin, &end);
     for (int64_t i = begin; i < end; i++)
         norm_row(r, (int32_t)i, r->logit_rows[i], m->output_norm, quantized, m->hp.n_layer);
-    team_barrier(&r->team);
+    finish(r, t, PROFILE_ROWS);
     apply_linear(r, t, job, 1, n);
+    profile_end(model_profile_of(r, t), PROFILE_OUTPUT);
     mem_step_end();
 }
 
@@ -300,6 +316,8 @@ void model_logits(struct model_run *r, const int32_t rows[], int32_t n, const fl
     assert(n <= MODEL_LOGIT_ROWS);
     memcpy(r->logit_rows, rows, (size_t)n * sizeof *rows);
     team_run(&r->team, logits_thread, &(struct logits_work){r, n});
+    if (r->profile)
+        profile_count_logits(r, n);
     mem_step_begin(phase);
     *logits = r->logits;
     *ld = pad16(r->model->hp.n_vocab);

@@ -58,6 +58,17 @@ int32_t model_bad_layer(const struct model_run *r, int32_t row);
 void model_logits(struct model_run *r, const int32_t rows[], int32_t n, const float **logits,
                   int64_t *ld);
 
+struct profile;
+struct profile_thread;
+/* Measure from now on (model/profile.h), from zero; false: out of memory, and nothing is measured.
+ * Between steps. */
+bool model_profile_begin(struct model_run *r);
+void model_profile_end(struct model_run *r);
+/* The sums so far; zeros when nothing is measured. */
+void model_profile_sum(const struct model_run *r, struct profile *sum);
+/* Thread t's, for whoever has work for the team between the run's calls; NULL: nobody measures. */
+struct profile_thread *model_profile_thread(struct model_run *r, int32_t t);
+
 /* The OpenBLAS kernel that --weights f32 runs on ("SkylakeX"), after testing that a row's result
  * does not depend on where it stands in a panel: SHOAL_E_UNSUPPORTED when it does. */
 enum shoal_status model_reference_check(const char **core, struct shoal_error *err);

@@ -3,6 +3,7 @@
 #define MODEL_RUN_H
 
 #include "model/forward.h"
+#include "model/profile.h"
 #include "model/team.h"
 #include "plugin/plugins.h"
 #include "step/sequence_id.h"
@@ -58,6 +59,8 @@ struct model_run {
     enum shoal_status status;
     struct shoal_error err; /* of a plugin */
     struct team team;
+    struct profile_thread *profile; /* (n_threads) or NULL: nobody profiles */
+    struct profile counted;         /* bytes, ops and counts of the profile */
     struct attention_hooks attention;
     struct cache_hooks cache;
     int32_t max_rows; /* rows of every buffer: the budget, rounded up to whole panels of 8 */
@@ -118,6 +121,15 @@ void apply_linear(const struct model_run *r, int32_t t, const struct linear_job 
 void reference_linear(const struct model_linear *l, const float *in, int32_t n_rows, int32_t begin,
                       int32_t end, float *out);
 enum { REFERENCE_ROWS = 8, REFERENCE_OUTPUTS = 128 };
+
+static inline struct profile_thread *model_profile_of(struct model_run *r, int32_t t)
+{
+    return r->profile ? &r->profile[t] : NULL;
+}
+/* profile.c: what a step, and n rows of logits, have to read and to multiply. */
+void profile_count_step(struct model_run *r, const struct step_batch *batch,
+                        const struct kv_store *kv);
+void profile_count_logits(struct model_run *r, int32_t n);
 
 /* Cut the batch's attention into tasks, once a step. */
 void attend_plan(struct model_run *r, const struct step_batch *batch);

@@ -146,6 +146,7 @@ void model_run_destroy(struct model_run *r)
 {
     if (!r)
         return;
+    model_profile_end(r);
     mem_unmap(r->memory, r->n_bytes);
     mem_free(r);
 }

@@ -7,4 +7,5 @@ void kernels_init_avx2(struct kernels *k)
     rows_init_avx2(&k->rows);
     k->rows.quantize = quantize_row_avx2;
     attention_init_avx2(&k->attention);
+    ceiling_init_avx2(&k->ceiling);
 }

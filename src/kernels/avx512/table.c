@@ -7,4 +7,5 @@ void kernels_init_avx512(struct kernels *k)
     rows_init_avx512(&k->rows);
     k->rows.quantize = quantize_row_avx512;
     attention_init_avx512(&k->attention);
+    ceiling_init_avx512(&k->ceiling);
 }

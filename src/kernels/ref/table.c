@@ -7,4 +7,5 @@ void kernels_init_ref(struct kernels *k)
     rows_init_ref(&k->rows);
     k->rows.quantize = quantize_row_ref;
     attention_init_ref(&k->attention);
+    ceiling_init_ref(&k->ceiling);
 }

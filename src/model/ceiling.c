@@ -1,0 +1,113 @@
+#include "model/ceiling.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "model/team.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+/* Far larger than any cache, or the cache would be measured. */
+enum { READ_BYTES = 128 << 20, ROUNDS = 5 };
+
+struct ceiling_work {
+    const struct kernels *kernels;
+    uint8_t *bytes;
+    int64_t n_int8, n_float; /* rounds of the loops */
+    _Atomic uint64_t sink;
+    _Atomic int64_t n_ops;
+};
+
+static void part_of(int32_t t, int32_t n_threads, size_t *begin, size_t *end)
+{
+    const size_t n_units = READ_BYTES / 4096;
+
+    *begin = n_units * (size_t)t / (size_t)n_threads * 4096;
+    *end = n_units * (size_t)(t + 1) / (size_t)n_threads * 4096;
+}
+
+static void touch(void *user, int32_t t, int32_t n_threads)
+{
+    const struct ceiling_work *w = user;
+    size_t begin, end;
+
+    part_of(t, n_threads, &begin, &end);
+    memset(w->bytes + begin, t + 1, end - begin);
+}
+
+static void read_part(void *user, int32_t t, int32_t n_threads)
+{
+    struct ceiling_work *w = user;
+    size_t begin, end;
+
+    part_of(t, n_threads, &begin, &end);
+    atomic_fetch_xor(&w->sink, w->kernels->ceiling.read(w->bytes + begin, end - begin));
+}
+
+static void int8_part(void *user, int32_t t, int32_t n_threads)
+{
+    struct ceiling_work *w = user;
+
+    (void)t, (void)n_threads;
+    atomic_fetch_add(&w->n_ops, (int64_t)w->kernels->ceiling.int8(w->n_int8));
+}
+
+static void float_part(void *user, int32_t t, int32_t n_threads)
+{
+    struct ceiling_work *w = user;
+
+    (void)t, (void)n_threads;
+    atomic_fetch_add(&w->n_ops, (int64_t)w->kernels->ceiling.fma(w->n_float));
+}
+
+/* The most of ROUNDS of what func does in a second; n: how much it does, 0: what it adds to n_ops.
+ */
+static double best_of(struct team *team, struct ceiling_work *w, team_func_t func, double n)
+{
+    double best = 0;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        const int64_t start = clock_ns();
+        atomic_store(&w->n_ops, 0);
+        team_run(team, func, w);
+        const double seconds = (double)(clock_ns() - start) * 1e-9;
+        const double rate = (n > 0 ? n : (double)atomic_load(&w->n_ops)) / seconds;
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+/* So many rounds of a loop as take about ten milliseconds. */
+static int64_t rounds_of(double (*loop)(int64_t))
+{
+    const int64_t wanted = 10000000;
+    int64_t n = 1 << 10;
+
+    for (;;) {
+        const int64_t start = clock_ns();
+        loop(n);
+        const int64_t ns = clock_ns() - start;
+        if (ns > wanted / 4)
+            return n * wanted / ns + 1;
+        n *= 4;
+    }
+}
+
+enum shoal_status ceilings_measure(const struct kernels *kernels, int32_t n_threads,
+                                   struct ceilings *out, struct shoal_error *err)
+{
+    struct ceiling_work w = {.kernels = kernels, .bytes = mem_map(READ_BYTES)};
+    struct team team;
+
+    if (!w.bytes)
+        return shoal_fail_memory(err, "measuring the memory", READ_BYTES);
+    team_init(&team, n_threads);
+    w.n_int8 = rounds_of(kernels->ceiling.int8);
+    w.n_float = rounds_of(kernels->ceiling.fma);
+    team_run(&team, touch, &w);
+    out->read_bytes = best_of(&team, &w, read_part, READ_BYTES);
+    out->int8_ops = best_of(&team, &w, int8_part, 0);
+    out->float_ops = best_of(&team, &w, float_part, 0);
+    mem_unmap(w.bytes, READ_BYTES);
+    return SHOAL_OK;
+}
