@@ -10,6 +10,7 @@
 #include "cli/mann_whitney.h"
 #include "cli/variant.h"
 #include "comm/comm.h"
+#include "engine/command.h"
 #include "engine/interrupt.h"
 #include "engine/options.h"
 
@@ -152,7 +153,7 @@ static enum shoal_status measure_one(struct comparison *c, struct contender *x, 
                                      struct shoal_error *err)
 {
     const struct compare_fields *f = &c->fields;
-    const struct bench_shape shape = {
+    const struct random_batch shape = {
         .n_requests = f->batch_size, .n_prompt = f->input_len, .n_output = f->output_len};
     struct bench_times times;
     enum shoal_status status;
@@ -166,9 +167,9 @@ static enum shoal_status measure_one(struct comparison *c, struct contender *x, 
                                 : shoal_error_prefix(err, "variant %s", x->variant.name);
     if (turn < 0)
         return SHOAL_OK;
-    x->seconds[turn] = times.first + times.rest;
-    x->prefill[turn] = (double)f->batch_size * f->input_len / times.first;
-    x->decode[turn] = times.n_rest > 0 ? (double)times.n_rest / times.rest : 0;
+    x->seconds[turn] = times.batch.first + times.batch.rest;
+    x->prefill[turn] = (double)f->batch_size * f->input_len / times.batch.first;
+    x->decode[turn] = times.batch.n_rest > 0 ? (double)times.batch.n_rest / times.batch.rest : 0;
     return SHOAL_OK;
 }
 
@@ -301,8 +302,7 @@ static int run(const struct command_line *cl, struct comparison *c, struct shoal
     if (comm_under_mpirun())
         return command_line_refuse(cl, "the variants take turns in one process: start it without "
                                        "mpirun; `shoal study scaling` compares numbers of ranks");
-    if (!command_line_given(cl, "max-num-seqs") && c->fields.batch_size > base->max_num_seqs)
-        base->max_num_seqs = c->fields.batch_size;
+    bench_widen(cl, base, c->fields.batch_size);
     code = engine_options_check(cl, base);
     if (code)
         return code;
@@ -316,9 +316,7 @@ static int run(const struct command_line *cl, struct comparison *c, struct shoal
     if (!status)
         status = print(c, &err);
     interrupt_end();
-    code = status == SHOAL_E_INTERRUPTED ? EXIT_INTERRUPTED
-           : status                      ? engine_options_failed(cl, &err)
-                                         : EXIT_SUCCESS;
+    code = engine_command_code(cl, status, &err);
     return close_all(c) || code ? code : EXIT_FAILURE;
 }
 

@@ -2,6 +2,7 @@
 #include "cli/bench.h"
 
 #include "base/mem.h"
+#include "base/percentile.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "engine/options.h"
@@ -97,7 +98,7 @@ static void print(const struct latency *l)
     if (l->fields.json)
         text_add_str(&out, "], \"percentiles\": {");
     for (int32_t i = 0; i < N_PERCENTAGES; i++) {
-        const double value = bench_percentile(l->sorted, n, percentages[i] / 100.0);
+        const double value = percentile_of(l->sorted, (size_t)n, percentages[i] / 100.0);
         if (l->fields.json)
             text_printf(&out, "%s\"%d\": %.6f", i ? ", " : "", percentages[i], value);
         else
@@ -114,7 +115,7 @@ static enum shoal_status measure(struct bench *b, void *user, struct shoal_error
 {
     struct latency *l = user;
     const struct latency_fields *f = &l->fields;
-    const struct bench_shape shape = {
+    const struct random_batch shape = {
         .n_requests = f->batch_size, .n_prompt = f->input_len, .n_output = f->output_len};
     enum shoal_status status = SHOAL_OK;
 
@@ -122,12 +123,12 @@ static enum shoal_status measure(struct bench *b, void *user, struct shoal_error
         struct bench_times times;
         status = bench_batch(b, &shape, &times, err);
         if (!status && i >= 0)
-            l->seconds[i] = l->sorted[i] = times.first + times.rest;
+            l->seconds[i] = l->sorted[i] = times.batch.first + times.batch.rest;
     }
     progress_clear(&b->progress);
     if (status)
         return status;
-    bench_sort(l->sorted, f->num_iters);
+    sort_doubles(l->sorted, (size_t)f->num_iters);
     print(l);
     return SHOAL_OK;
 }
@@ -138,8 +139,7 @@ static int run(const struct command_line *cl, struct shoal_options *engine, stru
     struct shoal_error err;
     int code;
 
-    if (!command_line_given(cl, "max-num-seqs") && l->fields.batch_size > engine->max_num_seqs)
-        engine->max_num_seqs = l->fields.batch_size;
+    bench_widen(cl, engine, l->fields.batch_size);
     code = engine_options_check(cl, engine);
     if (code)
         return code;

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/command_line.h"
 #include "base/env_rank.h"
-#include "base/text.h"
+#include "base/subcommands.h"
 #include "demo/demo.h"
 #include "study/study.h"
 
@@ -13,13 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct entry {
-    const char *name;
-    int (*run)(int argc, char *argv[]);
-    const char *about;
-};
-
-static const struct entry commands[] = {
+static const struct subcommand commands[] = {
     {"run", cli_run, "answer requests: from --prompt, a text file or an OpenAI batch file"},
     {"bench", cli_bench, "grid, throughput, latency"},
     {"replay", cli_replay, "run a recorded step log again and compare every step"},
@@ -31,43 +25,24 @@ static const struct entry commands[] = {
     {"study", study_command, "scaling experiments with plots and a report"},
 };
 
-enum { N_COMMANDS = sizeof commands / sizeof *commands };
-
-static void print_help(FILE *out)
-{
-    fputs("usage: shoal COMMAND [options]\n"
-          "       shoal COMMAND --help\n"
-          "       shoal --version\n\n"
-          "shoal runs language models with continuous batching, as one process or as many MPI "
-          "ranks.\n\n"
-          "Commands:\n",
-          out);
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].about);
-    fputs("\nExamples:\n"
-          "  shoal run --prompt \"To be, or not to be\"\n"
-          "  shoal run -m model.gguf --chat --prompt \"Why is the sky blue?\"\n"
-          "  mpirun -n 2 --map-by slot:PE=1 shoal run --input requests.jsonl --output "
-          "results.jsonl\n",
-          out);
-}
-
-static int refuse_command(const char *name)
-{
-    const char *names[N_COMMANDS], *nearest;
-
-    if (env_rank() > 0)
-        return EXIT_USAGE;
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        names[i] = commands[i].name;
-    nearest = nearest_name(name, names, N_COMMANDS);
-    if (nearest)
-        fprintf(stderr, "shoal: there is no command %.80s; the nearest is %s\nsee shoal --help\n",
-                name, nearest);
-    else
-        fprintf(stderr, "shoal: there is no command %.80s\nsee shoal --help\n", name);
-    return EXIT_USAGE;
-}
+static const struct subcommands all = {
+    .program = "shoal",
+    .kind = "command",
+    .items = commands,
+    .n = sizeof commands / sizeof *commands,
+    .width = 12,
+    .before = "usage: shoal COMMAND [options]\n"
+              "       shoal COMMAND --help\n"
+              "       shoal --version\n\n"
+              "shoal runs language models with continuous batching, as one process or as many MPI "
+              "ranks.\n\n"
+              "Commands:\n",
+    .then = "\nExamples:\n"
+            "  shoal run --prompt \"To be, or not to be\"\n"
+            "  shoal run -m model.gguf --chat --prompt \"Why is the sky blue?\"\n"
+            "  mpirun -n 2 --map-by slot:PE=1 shoal run --input requests.jsonl --output "
+            "results.jsonl\n",
+};
 
 /* What was printed must have arrived: `shoal --help > /dev/full` is a failure. */
 static int finish(int code)
@@ -82,15 +57,16 @@ static int finish(int code)
 static int run_command(int argc, char *argv[])
 {
     const char *name = argc > 1 ? argv[1] : "";
+    const struct subcommand *found;
 
     if (argc < 2) {
         if (env_rank() == 0)
-            print_help(stderr);
+            subcommands_print(&all, stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+    if (subcommands_asks_help(name) || strcmp(name, "help") == 0) {
         if (env_rank() == 0)
-            print_help(stdout);
+            subcommands_print(&all, stdout);
         return finish(EXIT_SUCCESS);
     }
     if (strcmp(name, "--version") == 0) {
@@ -98,10 +74,9 @@ static int run_command(int argc, char *argv[])
             cli_print_version();
         return finish(EXIT_SUCCESS);
     }
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        if (strcmp(name, commands[i].name) == 0)
-            return finish(commands[i].run(argc - 1, argv + 1));
-    return refuse_command(name);
+    found = subcommands_find(&all, name);
+    return found ? finish(found->run(argc - 1, argv + 1))
+                 : subcommands_refuse(&all, name, "see shoal --help\n");
 }
 
 int main(int argc, char *argv[])

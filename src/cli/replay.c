@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/env_rank.h"
 #include "base/option_subset.h"
+#include "base/text_file.h"
 #include "engine/options.h"
 #include "engine/replay.h"
 #include "engine/timeline.h"
@@ -73,13 +74,9 @@ static int draw(const struct command_line *cl, const char *log, const char *path
     struct shoal_error err;
     enum shoal_status status = engine_timeline(log, &picture, &err);
 
-    if (status == SHOAL_OK) {
-        FILE *f = fopen(path, "we");
-        const bool is_written = f && fwrite(picture.bytes, 1, picture.n, f) == picture.n;
-        if ((f && fclose(f) != 0) || !is_written)
-            status = shoal_fail(&err, SHOAL_E_IO, "--timeline: cannot write %.200s: %s", path,
-                                strerror(errno));
-    }
+    if (status == SHOAL_OK && !text_write_file(&picture, path))
+        status = shoal_fail(&err, SHOAL_E_IO, "--timeline: cannot write %.200s: %s", path,
+                            strerror(errno));
     text_fini(&picture);
     return status == SHOAL_OK ? EXIT_SUCCESS : engine_options_failed(cl, &err);
 }

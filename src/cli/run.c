@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/run_loop.h"
+#include "engine/command.h"
 #include "engine/interrupt.h"
 #include "engine/options.h"
 #include "shoal/observe.h"
@@ -273,17 +274,6 @@ static int answer(struct run_loop *r, struct result_file *summary_json, const st
     return exit_code(r, status, &err, is_written);
 }
 
-static int serve(struct shoal_engine *engine)
-{
-    struct shoal_error err;
-
-    interrupt_ignore();
-    if (!shoal_serve(engine, &err))
-        return EXIT_SUCCESS;
-    log_error("%s", err.text);
-    return EXIT_FAILURE;
-}
-
 static int open_and_answer(const struct command_line *cl, const struct shoal_options *options,
                            const struct run_options *o)
 {
@@ -296,16 +286,15 @@ static int open_and_answer(const struct command_line *cl, const struct shoal_opt
         shoal_engine_open(&r.engine, options, &err))
         code = engine_options_failed(cl, &err);
     else
-        code = shoal_rank(r.engine) == 0 ? answer(&r, &summary_json, o) : serve(r.engine);
+        code = shoal_rank(r.engine) == 0 ? answer(&r, &summary_json, o)
+                                         : engine_command_serve(r.engine);
 
     run_loop_fini(&r);
     prompt_printer_fini(&r.printer);
     request_source_close(&r.source);
     result_file_close(&r.results);
     result_file_close(&summary_json);
-    if (shoal_engine_close(r.engine) && code == EXIT_SUCCESS)
-        code = EXIT_FAILURE;
-    return code;
+    return engine_command_close(r.engine, code);
 }
 
 int cli_run(int argc, char *argv[])

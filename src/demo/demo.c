@@ -1,9 +1,11 @@
 #include "demo/demo.h"
 
 #include "base/env_rank.h"
+#include "base/subcommands.h"
 #include "comm/comm.h"
 #include "demo/demos.h"
 #include "demo/session.h"
+#include "engine/command.h"
 #include "engine/options.h"
 
 #include <jansson.h>
@@ -17,34 +19,6 @@ static const struct demo *const demos[] = {
 };
 
 enum { N_DEMOS = sizeof demos / sizeof *demos };
-
-static void list(FILE *out)
-{
-    fputs("usage: shoal demo NAME [options]\n"
-          "       shoal demo NAME --help\n\n"
-          "Shows continuous batching at work, on the real engine.\n\nDemos:\n",
-          out);
-    for (size_t i = 0; i < N_DEMOS; i++)
-        fprintf(out, "  %-20s %s\n", demos[i]->name, demos[i]->about);
-    fputs("\nStart with: shoal demo ragged-mask\n", out);
-}
-
-static int refuse_name(const char *name)
-{
-    const char *names[N_DEMOS], *nearest;
-
-    if (env_rank() > 0)
-        return EXIT_USAGE;
-    for (size_t i = 0; i < N_DEMOS; i++)
-        names[i] = demos[i]->name;
-    nearest = nearest_name(name, names, N_DEMOS);
-    if (nearest)
-        fprintf(stderr, "shoal demo: there is no demo %.80s; the nearest is %s\nsee shoal demo\n",
-                name, nearest);
-    else
-        fprintf(stderr, "shoal demo: there is no demo %.80s\nsee shoal demo\n", name);
-    return EXIT_USAGE;
-}
 
 /* More ranks than one, as far as can be known without beginning MPI. */
 static bool has_ranks(void)
@@ -68,9 +42,7 @@ static int run_demo(const struct command_line *cl, const struct demo *demo, stru
         return command_line_refuse(cl, "this demo shows one rank: start it without mpirun (shoal "
                                        "demo scheduler-timeline shows many)");
     const enum shoal_status status = demo->run(o, &err);
-    if (status == SHOAL_E_INTERRUPTED)
-        return EXIT_INTERRUPTED;
-    return status ? engine_options_failed(cl, &err) : EXIT_SUCCESS;
+    return engine_command_code(cl, status, &err);
 }
 
 /* --config takes `name = value` lines; where it names a JSON file here, --session is meant. buffer
@@ -162,14 +134,27 @@ static int start(const struct demo *demo, int argc, char *argv[])
 int demo_main(int argc, char *argv[])
 {
     const char *name = argc > 1 ? argv[1] : "--help";
+    struct subcommand items[N_DEMOS];
+    const struct subcommands all = {
+        .program = "shoal demo",
+        .kind = "demo",
+        .items = items,
+        .n = N_DEMOS,
+        .width = 20,
+        .before = "usage: shoal demo NAME [options]\n"
+                  "       shoal demo NAME --help\n\n"
+                  "Shows continuous batching at work, on the real engine.\n\nDemos:\n",
+        .then = "\nStart with: shoal demo ragged-mask\n",
+    };
 
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+    for (size_t i = 0; i < N_DEMOS; i++)
+        items[i] = (struct subcommand){.name = demos[i]->name, .about = demos[i]->about};
+    if (subcommands_asks_help(name) || strcmp(name, "help") == 0) {
         if (env_rank() == 0)
-            list(stdout);
+            subcommands_print(&all, stdout);
         return EXIT_SUCCESS;
     }
-    for (size_t i = 0; i < N_DEMOS; i++)
-        if (strcmp(name, demos[i]->name) == 0)
-            return start(demos[i], argc - 1, argv + 1);
-    return refuse_name(name);
+    const struct subcommand *found = subcommands_find(&all, name);
+    return found ? start(demos[found - items], argc - 1, argv + 1)
+                 : subcommands_refuse(&all, name, "see shoal demo\n");
 }

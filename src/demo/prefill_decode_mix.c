@@ -1,6 +1,6 @@
 /* shoal demo prefill-decode-mix: decode tokens and prefill chunks in the same step */
 #include "demo/demos.h"
-#include "demo/show.h"
+#include "demo/frame.h"
 
 static void print_steps(struct show *s, const struct demo_run *r)
 {
@@ -44,7 +44,8 @@ static void print_sums(struct show *s, const struct watch *w)
                n_room > 0 ? 100.0 * (double)n_tokens / (double)n_room : 0);
 }
 
-static void print_all(struct show *s, const struct demo_run *r, const struct demo_options *o)
+static enum shoal_status print_all(struct show *s, const struct demo_run *r,
+                                   const struct demo_options *o, struct shoal_error *err)
 {
     static const char *const next[][2] = {
         {"shoal demo prefill-decode-mix --long-prefill-token-threshold 4",
@@ -54,6 +55,7 @@ static void print_all(struct show *s, const struct demo_run *r, const struct dem
         {"shoal demo scheduler-timeline", "the same as a timeline, with too few KV blocks"},
     };
 
+    (void)err;
     show_heading(s, "Prefill and decode in one batch");
     show_setup(s, r, o);
     show_requests(s, &r->load);
@@ -69,26 +71,12 @@ static void print_all(struct show *s, const struct demo_run *r, const struct dem
                   "the budget goes to chunks of the prompts that came, the oldest first; a prompt "
                   "that does not fit goes on in the next step where it stopped.");
     show_try_next(s, next, sizeof next / sizeof *next);
+    return SHOAL_OK;
 }
 
 static enum shoal_status run(const struct demo_options *o, struct shoal_error *err)
 {
-    struct demo_run r = {0};
-    struct show s;
-    enum shoal_status status = demo_run_open(&r, o, NULL, err);
-
-    show_begin(&s);
-    if (!status)
-        status = demo_run_fill(&r, o, err);
-    if (!status)
-        status = demo_run_all(&r, err);
-    if (!status) {
-        print_all(&s, &r, o);
-        show_flush(&s);
-    }
-    show_end(&s);
-    demo_run_close(&r);
-    return status;
+    return demo_run_and_print(o, print_all, err);
 }
 
 const struct demo demo_prefill_decode_mix = {

@@ -1,7 +1,7 @@
 /* shoal demo prefill-only: prompts cut into chunks, and that cutting changes nothing */
 #include "base/status.h"
 #include "demo/demos.h"
-#include "demo/show.h"
+#include "demo/frame.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -115,29 +115,25 @@ static void print_all(struct show *s, const struct demo_run *r, const struct dem
     show_try_next(s, next, sizeof next / sizeof *next);
 }
 
+static enum shoal_status compare(struct show *s, const struct demo_run *r,
+                                 const struct demo_options *o, struct shoal_error *err)
+{
+    struct demo_run whole = {0};
+    enum shoal_status status = run_whole(&whole, o, err);
+
+    if (!status)
+        print_all(s, r, &whole, o);
+    if (!status && !is_same(&r->load, &whole.load)) {
+        show_flush(s);
+        status = shoal_fail(err, SHOAL_E_INTERNAL, "chunks changed the tokens");
+    }
+    demo_run_close(&whole);
+    return status;
+}
+
 static enum shoal_status run(const struct demo_options *o, struct shoal_error *err)
 {
-    struct demo_run r = {0}, whole = {0};
-    struct show s;
-    enum shoal_status status = demo_run_open(&r, o, NULL, err);
-
-    show_begin(&s);
-    if (!status)
-        status = demo_run_fill(&r, o, err);
-    if (!status)
-        status = demo_run_all(&r, err);
-    if (!status)
-        status = run_whole(&whole, o, err);
-    if (!status) {
-        print_all(&s, &r, &whole, o);
-        show_flush(&s);
-    }
-    if (!status && !is_same(&r.load, &whole.load))
-        status = shoal_fail(err, SHOAL_E_INTERNAL, "chunks changed the tokens");
-    show_end(&s);
-    demo_run_close(&whole);
-    demo_run_close(&r);
-    return status;
+    return demo_run_and_print(o, compare, err);
 }
 
 const struct demo demo_prefill_only = {

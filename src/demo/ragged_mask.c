@@ -3,7 +3,7 @@
 #include "base/status.h"
 #include "demo/batch_of.h"
 #include "demo/demos.h"
-#include "demo/show.h"
+#include "demo/frame.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -215,22 +215,7 @@ static enum shoal_status print_all(struct show *s, const struct demo_run *r,
 
 static enum shoal_status run(const struct demo_options *o, struct shoal_error *err)
 {
-    struct demo_run r = {0};
-    struct show s;
-    enum shoal_status status = demo_run_open(&r, o, NULL, err);
-
-    show_begin(&s);
-    if (!status)
-        status = demo_run_fill(&r, o, err);
-    if (!status)
-        status = demo_run_all(&r, err);
-    if (!status)
-        status = print_all(&s, &r, o, err);
-    if (!status)
-        show_flush(&s);
-    show_end(&s);
-    demo_run_close(&r);
-    return status;
+    return demo_run_and_print(o, print_all, err);
 }
 
 const struct demo demo_ragged_mask = {

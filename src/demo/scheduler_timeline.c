@@ -2,8 +2,8 @@
  */
 #include "base/status.h"
 #include "demo/demos.h"
+#include "demo/frame.h"
 #include "demo/lanes.h"
-#include "engine/interrupt.h"
 
 #include <string.h>
 
@@ -75,7 +75,8 @@ static void print_ranks(struct show *s, const struct demo_run *r)
     show_table(s, &t);
 }
 
-static bool print_all(struct show *s, const struct demo_run *r, const struct demo_options *o)
+static enum shoal_status print_all(struct show *s, const struct demo_run *r,
+                                   const struct demo_options *o, struct shoal_error *err)
 {
     static const char *const next[][2] = {
         {"shoal demo scheduler-timeline --num-kv-blocks 64",
@@ -109,39 +110,12 @@ static bool print_all(struct show *s, const struct demo_run *r, const struct dem
                "blocks back and waits again (!); its tokens are computed once more later, and "
                "come out the same.");
     show_try_next(s, next, sizeof next / sizeof *next);
-    return is_good;
-}
-
-static enum shoal_status lead(struct demo_run *r, const struct demo_options *o,
-                              struct shoal_error *err)
-{
-    struct show s;
-    enum shoal_status status = demo_run_fill(r, o, err);
-
-    if (!status)
-        status = demo_run_all(r, err);
-    show_begin(&s);
-    if (!status && !print_all(&s, r, o))
-        status = shoal_fail_memory(err, "the timeline", 0);
-    if (!status)
-        show_flush(&s);
-    show_end(&s);
-    return status;
+    return is_good ? SHOAL_OK : shoal_fail_memory(err, "the timeline", 0);
 }
 
 static enum shoal_status run(const struct demo_options *o, struct shoal_error *err)
 {
-    struct demo_run r = {0};
-    enum shoal_status status = demo_run_open(&r, o, NULL, err);
-
-    if (!status && shoal_rank(r.engine) > 0) {
-        interrupt_ignore();
-        status = shoal_serve(r.engine, err);
-    } else if (!status) {
-        status = lead(&r, o, err);
-    }
-    demo_run_close(&r);
-    return status;
+    return demo_run_and_print(o, print_all, err);
 }
 
 const struct demo demo_scheduler_timeline = {

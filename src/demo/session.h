@@ -29,6 +29,10 @@ enum shoal_status session_add(struct session *s, int32_t n, int32_t n_prompt, in
 enum shoal_status session_set(struct session *s, const char *name, const char *value, bool *at_new,
                               struct shoal_error *err);
 
+/* The options that are settings of a session. The last, threads, is kept in files only. */
+enum { SESSION_NAMES = 15, SESSION_NAMES_SHOWN = SESSION_NAMES - 1 };
+extern const char *const session_names[SESSION_NAMES];
+
 /* Whether a change of the option holds from the next step, or the next request, on. */
 bool session_is_live(const char *name);
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const names[] = {
+const char *const session_names[SESSION_NAMES] = {
     "model",
     "max-num-batched-tokens",
     "long-prefill-token-threshold",
@@ -25,7 +25,7 @@ static const char *const names[] = {
     "threads",
 };
 
-enum { N_NAMES = sizeof names / sizeof *names, LONGEST_NAME = 64 };
+enum { LONGEST_NAME = 64 };
 
 /* A key of JSON has underscores, an option dashes. */
 static void swap(const char *name, char from, char to, char out[static LONGEST_NAME])
@@ -53,13 +53,13 @@ static json_t *to_json(const struct demo_options *given)
     struct demo_options o = *given;
     json_t *root = json_object();
 
-    for (size_t i = 0; root && i < N_NAMES; i++) {
+    for (size_t i = 0; root && i < SESSION_NAMES; i++) {
         struct setting_table table;
-        const struct setting *setting = demo_options_find(&o, names[i], &table);
+        const struct setting *setting = demo_options_find(&o, session_names[i], &table);
         struct text words = {0};
         char key[LONGEST_NAME];
         setting_print(&table, setting, &words);
-        swap(names[i], '-', '_', key);
+        swap(session_names[i], '-', '_', key);
         if (words.failed ||
             (words.bytes && json_object_set_new(root, key, value_of(setting, words.bytes)) != 0)) {
             json_decref(root);

@@ -117,23 +117,8 @@ static void print_setting(struct session *s, const char *name)
 
 void session_print_settings(struct session *s)
 {
-    static const char *const names[] = {"model",
-                                        "max-num-batched-tokens",
-                                        "long-prefill-token-threshold",
-                                        "max-num-seqs",
-                                        "scheduling-policy",
-                                        "block-size",
-                                        "num-kv-blocks",
-                                        "kv-layout",
-                                        "kv-cache-dtype",
-                                        "enable-prefix-caching",
-                                        "requests",
-                                        "prompt-len",
-                                        "max-tokens",
-                                        "seed"};
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        print_setting(s, names[i]);
+    for (size_t i = 0; i < SESSION_NAMES_SHOWN; i++)
+        print_setting(s, session_names[i]);
     text_printf(&s->show.out, "  %-30s %s\n  %-30s %s\n", "verbose",
                 s->options.verbose ? "on" : "off", "metrics", s->options.metrics ? "on" : "off");
 }

@@ -1,5 +1,6 @@
 /* shoal demo visualization: one run as pictures, and a page of HTML that holds them all */
 #include "base/status.h"
+#include "base/text_file.h"
 #include "demo/demos.h"
 #include "demo/pictures.h"
 #include "demo/show.h"
@@ -39,13 +40,10 @@ static enum shoal_status write_file(const char *folder, const char *name, const 
                                     struct shoal_error *err)
 {
     char path[4096];
-    FILE *f;
 
     if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
         return shoal_fail(err, SHOAL_E_INVALID, "--out: the name is too long");
-    f = fopen(path, "we");
-    const bool is_written = f && fwrite(text->bytes, 1, text->n, f) == text->n;
-    if ((f && fclose(f) != 0) || !is_written)
+    if (!text_write_file(text, path))
         return shoal_fail(err, SHOAL_E_IO, "cannot write %.300s: %s", path, strerror(errno));
     return SHOAL_OK;
 }

@@ -1,6 +1,7 @@
 #include "engine/perplexity.h"
 
 #include "base/mem.h"
+#include "base/percentile.h"
 #include "base/status.h"
 #include "engine/local_model.h"
 #include "engine/single_run.h"
@@ -233,23 +234,6 @@ static void close_measurement(struct measurement *m)
     mem_free(m->totals.klds);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Between the two nearest of n ascending values. */
-static double quantile(const double sorted[], int64_t n, double q)
-{
-    const double at = q * (double)(n - 1);
-    const int64_t below = (int64_t)at;
-    const double f = at - (double)below;
-
-    return below + 1 < n ? sorted[below] * (1 - f) + sorted[below + 1] * f : sorted[n - 1];
-}
-
 static void report(struct measurement *m, struct perplexity_result *r)
 {
     const struct totals *t = &m->totals;
@@ -264,10 +248,10 @@ static void report(struct measurement *m, struct perplexity_result *r)
         r->perplexity_error = r->perplexity * sqrt(variance / (n - 1));
     if (!t->klds)
         return;
-    qsort(t->klds, (size_t)t->n, sizeof *t->klds, compare_doubles);
+    sort_doubles(t->klds, (size_t)t->n);
     r->perplexity_f32 = exp(t->nll_f32 / n);
     r->mean_kld = t->kld / n;
-    r->p999_kld = quantile(t->klds, t->n, 0.999);
+    r->p999_kld = percentile_of(t->klds, (size_t)t->n, 0.999);
     r->max_kld = t->klds[t->n - 1];
     r->same_top = (double)t->n_same_top / n;
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "base/text_file.h"
 #include "draw/table.h"
 #include "plugin/attention_maps.h"
 #include "plugin/values.h"
@@ -171,11 +172,7 @@ static enum shoal_status write_file(const struct visualization *v, const struct 
                 m->choice, m->layer, m->head, v->is_svg ? "svg" : "txt");
     if (path.failed)
         return shoal_fail_memory(err, "a file's name", strlen(v->folder));
-    FILE *file = fopen(path.bytes, "wb");
-    bool is_written = file && fwrite(picture->bytes, 1, picture->n, file) == picture->n;
-    if (file && fclose(file) != 0)
-        is_written = false;
-    if (!is_written)
+    if (!text_write_file(picture, path.bytes))
         status = shoal_fail(err, SHOAL_E_IO, "%.300s cannot be written: %s", path.bytes,
                             strerror(errno));
     text_fini(&path);

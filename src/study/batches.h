@@ -1,18 +1,9 @@
-/* study/batches.h - batches of random prompts through an open engine, and their
- * times */
+/* study/batches.h - samples of the times of batches of random prompts */
 #ifndef STUDY_BATCHES_H
 #define STUDY_BATCHES_H
 
-#include "base/rng.h"
-#include "shoal/shoal.h"
+#include "engine/random_batch.h"
 #include "study/samples.h"
-
-struct batch_shape {
-    int32_t n_requests, n_prompt, n_output;
-    int32_t n_reserve; /* max_tokens of the requests, at least n_output: they are
-                        * cancelled when they have n_output, as by a client that
-                        * has read enough */
-};
 
 /* A sample a batch, or a request, or a token; milliseconds where the name does
  * not say more. */
@@ -23,7 +14,7 @@ struct batch_times {
 
 /* Submit the requests at once and work until all have ended. Appends to *times;
  * NULL: does not count. rng makes the prompts. */
-enum shoal_status batch_run(struct shoal_engine *engine, const struct batch_shape *shape,
+enum shoal_status batch_run(struct shoal_engine *engine, const struct random_batch *shape,
                             struct rng *rng, struct batch_times *times, struct shoal_error *err);
 bool batch_times_failed(const struct batch_times *t); /* out of memory */
 void batch_times_fini(struct batch_times *t);

@@ -7,6 +7,11 @@
     .y_label = label, .metrics = {__VA_ARGS__},                                                    \
     .n_metrics = sizeof((enum study_metric[]){__VA_ARGS__}) / sizeof(enum study_metric)
 
+#define OF_THREADS(what, label)                                                                    \
+    .kind = what, .way = WAY_THREADS, .title = "Threads of one rank", .y_label = label
+#define OF_RANKS(what, label)                                                                      \
+    .kind = what, .way = WAY_RANKS, .title = "Ranks of one thread", .y_label = label
+
 static const struct figure figures[] = {
     {"scheduler",
      "scheduler",
@@ -83,42 +88,21 @@ static const struct figure figures[] = {
      "Strong scaling: speed-up of a fixed batch over one worker",
      "workers",
      true,
-     {{.kind = PANEL_SPEEDUP,
-       .way = WAY_THREADS,
-       .title = "Threads of one rank",
-       .y_label = "speed-up"},
-      {.kind = PANEL_SPEEDUP,
-       .way = WAY_RANKS,
-       .title = "Ranks of one thread",
-       .y_label = "speed-up"}},
+     {{OF_THREADS(PANEL_SPEEDUP, "speed-up")}, {OF_RANKS(PANEL_SPEEDUP, "speed-up")}},
      2},
     {"strong-efficiency",
      "strong",
      "Strong scaling: speed-up divided by workers",
      "workers",
      true,
-     {{.kind = PANEL_EFFICIENCY,
-       .way = WAY_THREADS,
-       .title = "Threads of one rank",
-       .y_label = "efficiency"},
-      {.kind = PANEL_EFFICIENCY,
-       .way = WAY_RANKS,
-       .title = "Ranks of one thread",
-       .y_label = "efficiency"}},
+     {{OF_THREADS(PANEL_EFFICIENCY, "efficiency")}, {OF_RANKS(PANEL_EFFICIENCY, "efficiency")}},
      2},
     {"weak",
      "weak",
      "Weak scaling: efficiency with as much work for each worker",
      "workers",
      true,
-     {{.kind = PANEL_EFFICIENCY,
-       .way = WAY_THREADS,
-       .title = "Threads of one rank",
-       .y_label = "efficiency"},
-      {.kind = PANEL_EFFICIENCY,
-       .way = WAY_RANKS,
-       .title = "Ranks of one thread",
-       .y_label = "efficiency"}},
+     {{OF_THREADS(PANEL_EFFICIENCY, "efficiency")}, {OF_RANKS(PANEL_EFFICIENCY, "efficiency")}},
      2},
     {"ranks",
      "strong",

@@ -3,11 +3,9 @@
 #include "study/study.h"
 
 #include "base/clock.h"
-#include "base/env_rank.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "engine/interrupt.h"
+#include "engine/command.h"
 #include "engine/options.h"
 #include "study/batches.h"
 #include "study/point.h"
@@ -84,6 +82,7 @@ struct counters {
 };
 
 struct measurement {
+    struct point_fields fields;
     struct shoal_engine *engine;
     struct shoal_info info;
     struct counters before, after;
@@ -98,10 +97,10 @@ static void count(struct measurement *m, struct counters *c)
         shoal_rank_info(m->engine, r, &c->ranks[r]);
 }
 
-static enum shoal_status measure(struct measurement *m, const struct point_fields *f,
-                                 struct shoal_error *err)
+static enum shoal_status measure(struct measurement *m, struct shoal_error *err)
 {
-    const struct batch_shape shape = {f->batch_size, f->input_len, f->output_len, f->reserve_len};
+    const struct point_fields *f = &m->fields;
+    const struct random_batch shape = {f->batch_size, f->input_len, f->output_len, f->reserve_len};
     enum shoal_status status;
 
     const int64_t n =
@@ -193,53 +192,38 @@ static void print(struct measurement *m)
     text_fini(&out);
 }
 
-static int lead(const struct command_line *cl, struct measurement *m, const struct point_fields *f)
+static enum shoal_status lead(struct shoal_engine *engine, void *user, struct shoal_error *err)
 {
-    struct shoal_error err;
-    enum shoal_status status = interrupt_begin(m->engine, &err);
+    struct measurement *m = user;
+    enum shoal_status status;
 
-    shoal_engine_info(m->engine, &m->info);
+    m->engine = engine;
+    shoal_engine_info(engine, &m->info);
     m->before.ranks = mem_new((size_t)m->info.n_ranks, sizeof *m->before.ranks);
     m->after.ranks = mem_new((size_t)m->info.n_ranks, sizeof *m->after.ranks);
-    if (!status && (!m->before.ranks || !m->after.ranks))
-        status = shoal_fail_memory(&err, "counters of ranks",
+    if (m->before.ranks && m->after.ranks)
+        status = measure(m, err);
+    else
+        status = shoal_fail_memory(err, "counters of ranks",
                                    (size_t)m->info.n_ranks * sizeof *m->before.ranks);
-    if (!status)
-        status = measure(m, f, &err);
-    interrupt_end();
     if (!status)
         print(m);
     mem_free(m->before.ranks);
     mem_free(m->after.ranks);
     batch_times_fini(&m->times);
-    if (status == SHOAL_E_INTERRUPTED)
-        return EXIT_INTERRUPTED;
-    return status ? engine_options_failed(cl, &err) : EXIT_SUCCESS;
-}
-
-static int serve(struct shoal_engine *engine)
-{
-    struct shoal_error err;
-
-    interrupt_ignore();
-    if (!shoal_serve(engine, &err))
-        return EXIT_SUCCESS;
-    log_error("%s", err.text);
-    return EXIT_FAILURE;
+    return status;
 }
 
 int study_point(int argc, char *argv[])
 {
     struct shoal_options options;
-    struct point_fields f = {
-        .batch_size = 8, .input_len = 64, .output_len = 32, .min_seconds = 0.2};
+    struct measurement m = {
+        .fields = {.batch_size = 8, .input_len = 64, .output_len = 32, .min_seconds = 0.2}};
     const struct setting_table tables[] = {
-        {settings, sizeof settings / sizeof *settings, &f},
+        {settings, sizeof settings / sizeof *settings, &m.fields},
         engine_options_table(&options),
     };
-    struct measurement m = {0};
     struct command_line cl;
-    struct shoal_error err;
     int code;
 
     /* Random prompts share nothing. */
@@ -248,13 +232,8 @@ int study_point(int argc, char *argv[])
         return code;
     m.rng.state = options.seed;
     code = engine_options_check(&cl, &options);
-    if (code == EXIT_SUCCESS && shoal_engine_open(&m.engine, &options, &err))
-        code = engine_options_failed(&cl, &err);
-    if (m.engine) {
-        code = shoal_rank(m.engine) == 0 ? lead(&cl, &m, &f) : serve(m.engine);
-        if (shoal_engine_close(m.engine) && code == EXIT_SUCCESS)
-            code = EXIT_FAILURE;
-    }
+    if (!code)
+        code = engine_command(&cl, &options, lead, &m);
     command_line_close(&cl);
     return code;
 }

@@ -1,10 +1,10 @@
 #include "study/samples.h"
 
 #include "base/mem.h"
+#include "base/percentile.h"
 
 #include <math.h>
 #include <stddef.h>
-#include <stdlib.h>
 
 void samples_put(struct samples *s, double value)
 {
@@ -23,23 +23,12 @@ void samples_put(struct samples *s, double value)
     s->values[s->n++] = value;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 double samples_at(struct samples *s, double share)
 {
     if (s->n == 0)
         return NAN;
-    qsort(s->values, (size_t)s->n, sizeof *s->values, compare);
-    const double at = share * (double)(s->n - 1);
-    const int32_t below = (int32_t)at;
-    const int32_t above = below + 1 < s->n ? below + 1 : below;
-
-    return s->values[below] + (s->values[above] - s->values[below]) * (at - (double)below);
+    sort_doubles(s->values, (size_t)s->n);
+    return percentile_of(s->values, (size_t)s->n, share);
 }
 
 void samples_free(struct samples *s)

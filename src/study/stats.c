@@ -1,15 +1,9 @@
 #include "study/stats.h"
 
+#include "base/percentile.h"
+
 #include <math.h>
 #include <stddef.h>
-#include <stdlib.h>
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
 
 struct spread spread_of(double values[], int32_t n)
 {
@@ -20,10 +14,8 @@ struct spread spread_of(double values[], int32_t n)
             values[n_kept++] = values[i];
     if (n_kept == 0)
         return (struct spread){0, NAN, NAN, NAN};
-    qsort(values, (size_t)n_kept, sizeof *values, compare);
-    const int32_t half = n_kept / 2;
-    const double median =
-        n_kept % 2 ? values[half] : values[half - 1] + (values[half] - values[half - 1]) / 2;
+    sort_doubles(values, (size_t)n_kept);
+    const double median = percentile_of(values, (size_t)n_kept, 0.5);
     return (struct spread){n_kept, median, values[0], values[n_kept - 1]};
 }
 

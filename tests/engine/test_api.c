@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "base/text.h"
 #include "engine/engine.h"
+#include "engine/open_engine.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -27,15 +28,6 @@ static struct shoal_options default_options(const char *model)
     options.threads = 2;
     options.num_kv_blocks = 256;
     return options;
-}
-
-static struct shoal_engine *open_engine(const struct shoal_options *options)
-{
-    struct shoal_engine *engine;
-    struct shoal_error err;
-
-    ck_assert_msg(shoal_engine_open(&engine, options, &err) == SHOAL_OK, "%s", err.text);
-    return engine;
 }
 
 static struct shoal_engine *open_model(const char *model)

@@ -2,6 +2,7 @@
  * leaks that are found and clean runs that are not accused, and the files of the options. */
 #include "shoal/observe.h"
 
+#include "engine/open_engine.h"
 #include "observe/exposition.h"
 #include "shoal/plugin.h"
 #include "support/suite.h"
@@ -23,15 +24,6 @@ static struct shoal_options tiny_options(void)
     options.threads = 1;
     options.num_kv_blocks = 64;
     return options;
-}
-
-static struct shoal_engine *open_engine(const struct shoal_options *options)
-{
-    struct shoal_engine *engine;
-    struct shoal_error err;
-
-    ck_assert_msg(shoal_engine_open(&engine, options, &err) == SHOAL_OK, "%s", err.text);
-    return engine;
 }
 
 static struct shoal_engine *open_tiny(void)

@@ -1,5 +1,6 @@
 /* Plugins that change numbers, in an engine: how large the change is, what the pool holds, and
  * which requests share a prefix. */
+#include "support/plugin_user.h"
 #include "support/suite.h"
 
 #include "base/mem.h"
@@ -204,18 +205,6 @@ START_TEST(two_ways_to_store_rows_are_refused)
 }
 END_TEST
 
-static enum shoal_status create(void **state, const struct shoal_plugin_host *host,
-                                const struct shoal_plugin_value values[], int32_t n_values,
-                                void *user, struct shoal_error *err)
-{
-    (void)host;
-    (void)values;
-    (void)n_values;
-    (void)err;
-    *state = user;
-    return SHOAL_OK;
-}
-
 static enum shoal_attention_want want_odd(void *state, uint64_t request, int32_t choice,
                                           int32_t layer, int32_t head)
 {
@@ -257,13 +246,13 @@ static const struct shoal_plugin odd_attention = {.version = SHOAL_PLUGIN_VERSIO
                                                   .name = "odd-attention",
                                                   .about = "of odd requests",
                                                   .changes_numbers = true,
-                                                  .create = create,
+                                                  .create = plugin_user_create,
                                                   .attention = &replacing},
                                  odd_cache = {.version = SHOAL_PLUGIN_VERSION,
                                               .name = "odd-cache",
                                               .about = "of odd requests",
                                               .changes_numbers = true,
-                                              .create = create,
+                                              .create = plugin_user_create,
                                               .cache = &shrinking};
 
 enum { N_REQUESTS = 4, N_CHOICES = 2 };

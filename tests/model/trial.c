@@ -346,3 +346,13 @@ double outcome_distance(const struct outcome *a, const struct outcome *b, int32_
         most = fmax(most, fabs((double)rows_of(a, seq)[i] - (double)rows_of(b, seq)[i]));
     return most;
 }
+
+void trial_same_in_all_ways(struct outcome *first, struct outcome *o, int32_t way)
+{
+    if (way == 0) {
+        *first = *o;
+        return;
+    }
+    ck_assert_msg(outcome_differs(first, o) == 0, "way %d", way);
+    outcome_fini(o);
+}

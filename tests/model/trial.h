@@ -56,5 +56,8 @@ double outcome_distance(const struct outcome *a, const struct outcome *b, int32_
 /* A few ways to cut the same work, every one of which must give the same bits. */
 enum { TRIAL_WAYS = 7 };
 struct trial trial_way(struct trial t, int32_t way);
+/* The outcome of a way: the first is kept in *first, the others are to be the same and are freed.
+ */
+void trial_same_in_all_ways(struct outcome *first, struct outcome *o, int32_t way);
 
 #endif

@@ -2,6 +2,7 @@
  * scheduler changes no token, how they fail, and what a replay needs of them. Linked with a guard:
  * an allocation in a step ends the program, except in a plugin. */
 #include "support/no_malloc.h"
+#include "support/plugin_user.h"
 #include "support/suite.h"
 
 #include "base/env_rank.h"
@@ -490,15 +491,6 @@ END_TEST
 
 /* ---- What changes numbers ---- */
 
-static enum shoal_status create_twice(void **state, const struct shoal_plugin_host *host,
-                                      const struct shoal_plugin_value values[], int32_t n_values,
-                                      void *user, struct shoal_error *err)
-{
-    (void)host, (void)values, (void)n_values, (void)err;
-    *state = user;
-    return SHOAL_OK;
-}
-
 static enum shoal_status twice(void *state, struct shoal_cache_row *row, struct shoal_error *err)
 {
     (void)state, (void)err;
@@ -511,7 +503,7 @@ static const struct shoal_cache_plugin doubling_cache = {.before_append = twice}
 static const struct shoal_plugin doubling = {.version = SHOAL_PLUGIN_VERSION,
                                              .name = "doubling",
                                              .changes_numbers = true,
-                                             .create = create_twice,
+                                             .create = plugin_user_create,
                                              .cache = &doubling_cache};
 
 /* A program that gives a plugin to some of its ranks is told so by all of them. */

@@ -1,13 +1,14 @@
 /* Random walks over the scheduler: random options, requests, aborts and orders of calls. world.c
  * checks every plan and every result; this file draws the calls and knows how each sequence must
  * end. The loop's index is the seed. */
+#include "support/suite.h"
+
 #include "sched/world.h"
 
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -297,20 +298,4 @@ START_TEST(walks_go_everywhere)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("sched/walk");
-    TCase *tc = tcase_create("walk");
-    SRunner *runner;
-    int n_failed;
-
-    tcase_set_timeout(tc, 280);
-    tcase_add_loop_test(tc, one_walk, 0, 100);
-    tcase_add_test(tc, walks_go_everywhere);
-    suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+SUITE_LOOPS("sched/walk", {one_walk, 100}, {walks_go_everywhere, 1})

@@ -373,24 +373,7 @@ START_TEST(test_gather_errors)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("teach/attention");
-    TCase *tc = tcase_create("attention");
-    SRunner *runner;
-    int n_failed;
-
-    tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, test_all_equal, 0, sizeof kinds / sizeof *kinds);
-    tcase_add_test(tc, test_window);
-    tcase_add_loop_test(tc, test_mask_errors, 0, sizeof bad_masks / sizeof *bad_masks);
-    tcase_add_loop_test(tc, test_shape_errors, 0, sizeof bad_shapes / sizeof *bad_shapes);
-    tcase_add_test(tc, test_paged_errors);
-    tcase_add_test(tc, test_gather_errors);
-    suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+SUITE_LOOPS("teach/attention", {test_all_equal, sizeof kinds / sizeof *kinds}, {test_window, 1},
+            {test_mask_errors, sizeof bad_masks / sizeof *bad_masks},
+            {test_shape_errors, sizeof bad_shapes / sizeof *bad_shapes}, {test_paged_errors, 1},
+            {test_gather_errors, 1})

@@ -183,22 +183,5 @@ START_TEST(test_prints)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("teach/batch");
-    TCase *tc = tcase_create("batch");
-    SRunner *runner;
-    int n_failed;
-
-    tcase_add_test(tc, test_metadata);
-    tcase_add_loop_test(tc, test_mask, 0, 20);
-    tcase_add_test(tc, test_chunks_of_a_request);
-    tcase_add_loop_test(tc, test_errors, 0, sizeof refused / sizeof *refused);
-    tcase_add_test(tc, test_prints);
-    suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+SUITE_LOOPS("teach/batch", {test_metadata, 1}, {test_mask, 20}, {test_chunks_of_a_request, 1},
+            {test_errors, sizeof refused / sizeof *refused}, {test_prints, 1})

@@ -270,24 +270,6 @@ START_TEST(test_prints)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("teach/cache");
-    TCase *tables = tcase_create("tables"), *rest = tcase_create("rest");
-    SRunner *runner;
-    int n_failed;
-
-    tcase_add_loop_test(tables, test_append_and_read, 0, sizeof kinds / sizeof *kinds);
-    tcase_add_loop_test(tables, test_pool_errors, 0, sizeof refused / sizeof *refused);
-    tcase_add_test(rest, test_what_is_held);
-    tcase_add_test(rest, test_full);
-    tcase_add_test(rest, test_cache_errors);
-    tcase_add_test(rest, test_prints);
-    suite_add_tcase(suite, tables);
-    suite_add_tcase(suite, rest);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+SUITE_LOOPS("teach/cache", {test_append_and_read, sizeof kinds / sizeof *kinds},
+            {test_pool_errors, sizeof refused / sizeof *refused}, {test_what_is_held, 1},
+            {test_full, 1}, {test_cache_errors, 1}, {test_prints, 1})

@@ -504,28 +504,8 @@ START_TEST(test_prints)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("teach/scheduler");
-    TCase *tc = tcase_create("scheduler");
-    SRunner *runner;
-    int n_failed;
-
-    tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, test_completion, 0, sizeof runs / sizeof *runs);
-    tcase_add_loop_test(tc, test_model, 0, sizeof model_runs / sizeof *model_runs);
-    tcase_add_test(tc, test_forced);
-    tcase_add_test(tc, test_scaling);
-    tcase_add_test(tc, test_clean_up);
-    tcase_add_test(tc, test_changes);
-    tcase_add_loop_test(tc, test_create_errors, 0, sizeof refused / sizeof *refused);
-    tcase_add_test(tc, test_errors);
-    tcase_add_test(tc, test_model_errors);
-    tcase_add_test(tc, test_prints);
-    suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+SUITE_LOOPS("teach/scheduler", {test_completion, sizeof runs / sizeof *runs},
+            {test_model, sizeof model_runs / sizeof *model_runs}, {test_forced, 1},
+            {test_scaling, 1}, {test_clean_up, 1}, {test_changes, 1},
+            {test_create_errors, sizeof refused / sizeof *refused}, {test_errors, 1},
+            {test_model_errors, 1}, {test_prints, 1})

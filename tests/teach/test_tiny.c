@@ -296,22 +296,5 @@ START_TEST(test_errors)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("teach/tiny");
-    TCase *tc = tcase_create("tiny");
-    SRunner *runner;
-    int n_failed;
-
-    tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, test_engine_bits, 0, sizeof kinds / sizeof *kinds);
-    tcase_add_test(tc, test_both_caches);
-    tcase_add_test(tc, test_recovery);
-    tcase_add_test(tc, test_errors);
-    suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+SUITE_LOOPS("teach/tiny", {test_engine_bits, sizeof kinds / sizeof *kinds}, {test_both_caches, 1},
+            {test_recovery, 1}, {test_errors, 1})
