@@ -219,7 +219,9 @@ struct shoal_plugin {
     const char *about;
     const struct shoal_plugin_option *options; /* (n_options) */
     int32_t n_options;
-    bool changes_numbers; /* tokens or logits may differ from a run without it */
+    /* Tokens or logits may differ from a run without it: so it is where it replaces attention,
+     * changes k or v, or has a codec. */
+    bool changes_numbers;
 
     /* *state is the plugin's. values: every option, in the order of `options`. user: of struct
      * shoal_plugin_use, else NULL. A bad value is refused here, on every rank alike. */

@@ -46,6 +46,13 @@ static enum shoal_status check_kinds(const struct shoal_plugin *plugin, struct s
         return shoal_fail(err, SHOAL_E_INVALID,
                           "plugin %s: of row_bytes, encode and decode all are needed, or none",
                           plugin->name);
+    if (!plugin->changes_numbers && ((a && a->replace) || (c && c->row_bytes)))
+        return shoal_fail(err, SHOAL_E_INVALID,
+                          "plugin %s %s, so it has to set changes_numbers: the step log and the "
+                          "prefix cache go by it",
+                          plugin->name,
+                          a && a->replace ? "replaces attention"
+                                          : "stores rows of K and V its own way");
     return SHOAL_OK;
 }
 

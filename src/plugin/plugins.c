@@ -215,7 +215,7 @@ enum shoal_status plugins_add_own(struct plugins *p, const struct shoal_plugin_u
 
 bool plugin_is_fixed(const struct plugin *plugin)
 {
-    return plugin->self->changes_numbers || (plugin->self->cache && plugin->self->cache->row_bytes);
+    return plugin->self->changes_numbers;
 }
 
 bool plugins_enable(struct plugins *p, const char *name, bool is_on)

@@ -181,7 +181,8 @@ static const struct shoal_plugin replacing_too =
 static const struct shoal_plugin appending =
     PLUGIN("appending", .cache = &appender, .changes_numbers = true);
 static const struct shoal_plugin looking = PLUGIN("looking", .cache = &appender);
-static const struct shoal_plugin storing = PLUGIN("storing", .cache = &codec);
+static const struct shoal_plugin storing =
+    PLUGIN("storing", .cache = &codec, .changes_numbers = true);
 
 static void say(void *engine, const char *level, const char *text)
 {
@@ -272,7 +273,9 @@ static const struct {
     {PLUGIN("x", .attention = &idle), "neither see nor replace"},
     {PLUGIN("x", .cache = &half_codec), "all are needed, or none"},
     {PLUGIN("first", .scheduler = &scheduler), "first is given twice"},
-    {PLUGIN("x", .cache = &codec), "plugins storing and x both store"},
+    {PLUGIN("x", .attention = &replacer), "x replaces attention, so it has to set"},
+    {PLUGIN("x", .cache = &codec), "x stores rows of K and V its own way, so it has to set"},
+    {PLUGIN("x", .cache = &codec, .changes_numbers = true), "plugins storing and x both store"},
     {PLUGIN("x", .options = options, .n_options = 3), "option place has to be given (where it is)"},
 };
 
@@ -516,6 +519,36 @@ START_TEST(attention)
 }
 END_TEST
 
+static enum shoal_status halve(void *state, struct shoal_cache_row *row, struct shoal_error *err)
+{
+    (void)state, (void)err;
+    row->v[1] /= 2;
+    return SHOAL_OK;
+}
+
+START_TEST(a_change_that_is_not_owned_up_to)
+{
+    static const struct shoal_cache_plugin halver = {.before_append = halve};
+    const struct shoal_plugin secret = PLUGIN("secret", .cache = &halver),
+                              open = PLUGIN("open", .cache = &halver, .changes_numbers = true);
+    struct text calls = {0};
+    struct script script = {.calls = &calls};
+    struct shoal_error err;
+    float k[2] = {1, 2}, v[2] = {3, 4};
+    struct shoal_cache_row row = {.request = 1, .head_dim = 2, .k = k, .v = v};
+    struct plugins *p = make(false);
+
+    add(p, &open, &script);
+    ck_assert_int_eq(plugins_before_append(p, &row, &err), SHOAL_OK);
+    ck_assert(v[1] == 2);
+    add(p, &secret, &script);
+    ck_assert_int_eq(plugins_before_append(p, &row, &err), SHOAL_E_INVALID);
+    ck_assert_msg(strstr(err.text, "secret changed k or v"), "%s", err.text);
+    plugins_destroy(p);
+    text_fini(&calls);
+}
+END_TEST
+
 START_TEST(numbers)
 {
     struct text calls = {0}, lines = {0}, others = {0};
@@ -534,7 +567,7 @@ START_TEST(numbers)
     ck_assert_uint_ne(one, 0);
     add(p, &replacing, &script);
     ck_assert_uint_ne(plugins_numbers_hash(p), one);
-    /* One that changes numbers, or stores rows, cannot be switched. */
+    /* One that changes numbers cannot be switched. */
     add(p, &storing, &script);
     ck_assert(!plugins_enable(p, "weighing", false));
     ck_assert(!plugins_enable(p, "storing", false));
@@ -553,9 +586,10 @@ START_TEST(numbers)
     ck_assert(strstr(lines.bytes, "# plugin = first\n"));
     ck_assert(!strstr(lines.bytes, "# plugin = replacing\n"));
     ck_assert_msg(!settings_read(&table, 1, lines.bytes, "lines", &err), "%s", err.text);
-    ck_assert_int_eq(read.plugin.n, 2);
+    ck_assert_int_eq(read.plugin.n, 3);
     ck_assert_str_eq(read.plugin.items[0], "weighing,size=4,colour=red,place= \"a\" #b");
     ck_assert_str_eq(read.plugin.items[1], "replacing");
+    ck_assert_str_eq(read.plugin.items[2], "storing");
     settings_fini(&table);
     plugins_destroy(p);
     text_fini(&lines);
@@ -565,4 +599,4 @@ START_TEST(numbers)
 END_TEST
 
 SUITE("plugin/manager", refuses_specs, refuses_plugins, configures, order, failing, failing_beside,
-      attention, numbers)
+      attention, a_change_that_is_not_owned_up_to, numbers)
