@@ -2,6 +2,7 @@
 #include "base/status.h"
 #include "demo/caches.h"
 #include "demo/demos.h"
+#include "demo/engine_paging.h"
 #include "demo/show.h"
 
 #include <string.h>
@@ -230,13 +231,11 @@ static enum shoal_status run(const struct demo_options *o, struct shoal_error *e
     struct show s;
     enum shoal_status status;
 
-    if (strcmp(o->engine.model, "tiny") != 0)
-        return shoal_fail(err, SHOAL_E_INVALID,
-                          "--model %.100s: this demo takes the model apart, and knows tiny alone",
-                          o->engine.model);
     if (o->engine.num_kv_blocks == 0)
         return shoal_fail(err, SHOAL_E_INVALID,
                           "--num-kv-blocks 0: this demo shows the pool, so give its size");
+    if (strcmp(o->engine.model, "tiny") != 0)
+        return engine_paging_show(o, err);
     status = caches_open(&c, o, err);
     show_begin(&s);
     if (!status)
@@ -252,8 +251,8 @@ const struct demo demo_paged_attention = {
     .name = "paged-attention",
     .about = "KV blocks, block tables, and attention through them, beside a dense cache",
     .explains = "Runs the tiny model on a paged and on a dense KV cache at once; shows where each "
-                "token lies, what is wasted, and that both give the same bits. Knows the model "
-                "tiny only.",
+                "token lies, what is wasted, and that both give the same bits. Another model runs "
+                "whole, once with each layout.",
     .defaults = {.budget = 24,
                  .chunk = 8,
                  .block_size = 8,

@@ -4,7 +4,6 @@
 #include "demo/frame.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* A line a step: the prompt as a bar, computed before '=', in this step '#', still to come '.'. */
 static void print_bar(struct show *s, const struct watched_sequence *q, struct text *out)
@@ -73,17 +72,6 @@ static enum shoal_status run_whole(struct demo_run *whole, const struct demo_opt
     return status ? status : demo_run_all(whole, err);
 }
 
-static bool is_same(const struct workload *a, const struct workload *b)
-{
-    bool same = a->n == b->n;
-
-    for (int32_t i = 0; same && i < a->n; i++)
-        same = a->requests[i].n_tokens == b->requests[i].n_tokens &&
-               memcmp(a->requests[i].tokens, b->requests[i].tokens,
-                      (size_t)a->requests[i].n_tokens * sizeof(int32_t)) == 0;
-    return same;
-}
-
 static void print_all(struct show *s, const struct demo_run *r, const struct demo_run *whole,
                       const struct demo_options *o)
 {
@@ -106,8 +94,8 @@ static void print_all(struct show *s, const struct demo_run *r, const struct dem
                "The same requests once more, one at a time and each prompt whole: %d steps instead "
                "of %d. The tokens are %s.",
                whole->watch.n, r->watch.n,
-               is_same(&r->load, &whole->load) ? "the same, every one"
-                                               : "NOT the same, which is a bug");
+               workload_same_tokens(&r->load, &whole->load) ? "the same, every one"
+                                                            : "NOT the same, which is a bug");
     show_heading(s, "What to look at");
     show_words(s, "Only the step that reaches a prompt's last token gives a first token: the steps "
                   "before fill the KV cache, and the next chunk reads from there what the earlier "
@@ -123,7 +111,7 @@ static enum shoal_status compare(struct show *s, const struct demo_run *r,
 
     if (!status)
         print_all(s, r, &whole, o);
-    if (!status && !is_same(&r->load, &whole.load)) {
+    if (!status && !workload_same_tokens(&r->load, &whole.load)) {
         show_flush(s);
         status = shoal_fail(err, SHOAL_E_INTERNAL, "chunks changed the tokens");
     }

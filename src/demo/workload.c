@@ -81,6 +81,17 @@ int32_t workload_find(const struct workload *w, uint64_t id)
     return -1;
 }
 
+bool workload_same_tokens(const struct workload *a, const struct workload *b)
+{
+    bool same = a->n == b->n;
+
+    for (int32_t i = 0; same && i < a->n; i++)
+        same = a->requests[i].n_tokens == b->requests[i].n_tokens &&
+               memcmp(a->requests[i].tokens, b->requests[i].tokens,
+                      (size_t)a->requests[i].n_tokens * sizeof(int32_t)) == 0;
+    return same;
+}
+
 void workload_take(struct workload *w, const struct shoal_event *event)
 {
     const int32_t i = workload_find(w, event->request);

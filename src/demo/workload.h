@@ -33,6 +33,8 @@ void workload_fini(struct workload *w);
 
 /* The request of an id, or -1. */
 int32_t workload_find(const struct workload *w, uint64_t id);
+/* True when both have the same requests with the same tokens, generated ones too. */
+bool workload_same_tokens(const struct workload *a, const struct workload *b);
 /* What an event says of it. */
 void workload_take(struct workload *w, const struct shoal_event *event);
 

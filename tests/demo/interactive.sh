@@ -140,19 +140,24 @@ done
 if command -v script >/dev/null; then
     escape=$(printf '\033')
     for no_color in "" 1; do
-        rm -f keys out
+        rm -f keys out ended
         mkfifo keys
-        TERM=xterm NO_COLOR=$no_color \
-            script -qec "$SHOAL demo interactive" /dev/null <keys >out 2>err &
-        pid=$!
-        exec 4>keys
+        exec 4<>keys
+        {
+            ended=0
+            TERM=xterm NO_COLOR=$no_color \
+                script -qec "$SHOAL demo interactive" /dev/null <keys >out 2>err || ended=$?
+            echo $ended >ended
+        } &
         wait_for "the prompt" grep -q 'shoal> ' out
         printf 'steo\bp\n' >&4
         wait_for "a step" grep -q 'step 0 ' out
-        printf '\004' >&4
-        code=0
-        wait $pid || code=$?
+        # What is typed while the terminal changes its mode between two lines may be lost.
+        ctrl_d() { printf '\004' >&4 && sleep 0.1 && test -s ended; }
+        wait_for "the end" ctrl_d
+        wait $!
         exec 4>&-
+        code=$(cat ended)
         expect_code 0
         grep -q 'step 0 ' out || fail "no step on a terminal"
         n=$(grep -c "${escape}\[3[34]m" out)

@@ -57,4 +57,13 @@ shoal demo ragged-mask --model embedded --requests 2
 expect_code 0
 ! grep -q 'alone' out || fail "the embedded model was taken apart"
 grep -q '##' out || fail "no mask"
+shoal demo paged-attention --model embedded
+expect_code 0
+cmp -s out "$HERE/expected/paged-attention-embedded.txt" || {
+    diff "$HERE/expected/paged-attention-embedded.txt" out
+    fail "paged-attention does not print what it should of the embedded model"
+}
+shoal demo paged-attention --model embedded --requests 6 --num-kv-blocks 12 --max-tokens 30
+expect_code 0
+[ "$(grep -o '\[A\]' out | wc -l)" -eq 11 ] || fail "4 paged and 7 dense blocks of A"
 echo ok

@@ -53,7 +53,6 @@ for range in 0 0-4 4- -4 4-5-6 x 4-x 99999999999 ""; do
 done
 refused "give a folder for the pictures: --out DIR" visualization
 refused "--layer 1, --head 0: the model has 1 layer of 1 head" visualization --out x --layer 1
-refused "knows tiny alone" paged-attention --model embedded
 [ ! -e x ] || fail "a folder was made"
 
 # What fails, rather than being wrong.
