@@ -175,6 +175,35 @@ static bool check_engine(const struct run *run, int64_t n_cached_before)
     return true;
 }
 
+static bool preempted(const struct run *run)
+{
+    struct shoal_counts counts;
+
+    shoal_engine_counts(run->engine, &counts);
+    return counts.n_preemptions > 0;
+}
+
+/* Several ranks step on their own clocks, so where a request lands, and whether a small pool
+ * overflows, is a matter of time: passes follow, with equal answers, until one was preempted. */
+static bool press(struct run *run)
+{
+    const size_t size = (size_t)run->out->n_answers * sizeof *run->out->answers;
+    bool is_good = true;
+
+    for (int32_t i = 0; is_good && i < 20 && !preempted(run); i++) {
+        struct matrix_answer *before = mem_new((size_t)run->out->n_answers, sizeof *before);
+
+        if (!before)
+            return complain(run->config, "out of memory");
+        memcpy(before, run->out->answers, size);
+        is_good = run_pass(run);
+        if (is_good && memcmp(before, run->out->answers, size) != 0)
+            is_good = complain(run->config, "two passes differ");
+        mem_free(before);
+    }
+    return is_good;
+}
+
 static bool lead(struct run *run)
 {
     const char *text = matrix_text();
@@ -190,6 +219,8 @@ static bool lead(struct run *run)
         shoal_engine_counts(run->engine, &counts);
         is_good = run_pass(run);
     }
+    if (is_good && run->config->is_small && run->config->n_ranks > 1)
+        is_good = press(run);
     free(run->text);
     return is_good && check_engine(run, counts.cached_tokens);
 }

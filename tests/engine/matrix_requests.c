@@ -57,7 +57,7 @@ static const struct cut cuts[MATRIX_REQUESTS] = {
     {.from = 0, .n_prompt = 65, .max_tokens = 6, .temperature = 1.5f, .top_k = 40},
     {.from = 0, .n_prompt = 100, .max_tokens = 12, .temperature = 0.9f, .top_p = 0.9f, .n = 2},
     {.from = 0, .n_prompt = 33, .max_tokens = 3, .prompt_logprobs = 6, .priority = 1},
-    {.from = 96, .n_prompt = 296, .max_tokens = 24, .temperature = 0.7f, .min_p = 0.05f},
+    {.from = 96, .n_prompt = 296, .max_tokens = 24, .temperature = 0.7f, .min_p = 0.05f, .n = 2},
     {.from = 0, .n_prompt = 200, .max_tokens = 7, .seed = 7, .temperature = 1},
     {.from = 32, .n_prompt = 2, .max_tokens = 1},
     {.from = 32, .n_prompt = 17, .max_tokens = 9, .presence = 1.5f, .frequency = 0.5f},
