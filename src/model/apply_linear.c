@@ -2,7 +2,35 @@
  * gone through in blocks whose activations stay in the second-level cache. */
 #include "model/run.h"
 
-enum { ROW_BLOCK = 96 };
+enum { ROW_BLOCK = 96, PIECES_PER_THREAD = 8, AHEAD_BYTES = 4096 };
+
+int32_t n_pieces(const struct model_run *r, int64_t n)
+{
+    const int64_t most = (int64_t)PIECES_PER_THREAD * r->team.n_threads;
+
+    return (int32_t)(n < most ? n : most);
+}
+
+struct linear_grid linear_grid(const struct model_run *r, int64_t n_units, int32_t n_rows)
+{
+    const int32_t n_blocks = (n_rows + ROW_BLOCK - 1) / ROW_BLOCK;
+    const int64_t n = (n_pieces(r, INT32_MAX) + n_blocks - 1) / n_blocks;
+
+    return (struct linear_grid){.n_units = n_units,
+                                .n_rows = n_rows,
+                                .n_blocks = n_blocks,
+                                .n_pieces = (int32_t)(n < n_units ? n : n_units) * n_blocks};
+}
+
+struct linear_piece linear_piece(const struct linear_grid *grid, int32_t piece)
+{
+    const int32_t block = piece % grid->n_blocks;
+    struct linear_piece p = {.row = block * ROW_BLOCK};
+
+    share(grid->n_units, grid->n_pieces / grid->n_blocks, piece / grid->n_blocks, &p.begin, &p.end);
+    p.row_end = grid->n_rows - p.row < ROW_BLOCK ? grid->n_rows : p.row + ROW_BLOCK;
+    return p;
+}
 
 bool linear_wants_quantized(const struct model *m, const struct model_linear *l)
 {
@@ -20,25 +48,23 @@ static struct quantized_rows rows_from(const struct quantized_rows *x, int32_t r
 }
 
 static void apply_panels(const struct model_run *r, const struct linear_job *job, int32_t first,
-                         int32_t n_panels, int32_t n_rows)
+                         int32_t n_panels, int32_t row, int32_t row_end)
 {
     const struct model_linear *l = job->linear;
     const int64_t ld = pad16(l->n_out);
+    struct linear_args args = {
+        .panels = l->panels + (size_t)first * l->panel_bytes,
+        .n_panels = n_panels,
+        .k = l->n_in,
+        .n_rows = row_end - row,
+        .xf = job->in->rows + (size_t)row * (size_t)l->n_in,
+        .out = job->out + row * ld + first * PANEL_OUTPUTS,
+        .ld_out = ld,
+    };
 
-    for (int32_t row = 0; row < n_rows; row += ROW_BLOCK) {
-        struct linear_args args = {
-            .panels = l->panels + (size_t)first * l->panel_bytes,
-            .n_panels = n_panels,
-            .k = l->n_in,
-            .n_rows = n_rows - row < ROW_BLOCK ? n_rows - row : ROW_BLOCK,
-            .xf = r->in + (size_t)row * (size_t)l->n_in,
-            .out = job->out + row * ld + first * PANEL_OUTPUTS,
-            .ld_out = ld,
-        };
-        if (!weight_is_float(l->type))
-            args.x = rows_from(&r->in8, row, l->n_in);
-        r->kernels->linear[l->type](&args);
-    }
+    if (!weight_is_float(l->type))
+        args.x = rows_from(&job->in->rows8, row, l->n_in);
+    r->kernels->linear[l->type](&args);
 }
 
 /* Units of work of a job: panels, or for the reference chunks of outputs. */
@@ -49,11 +75,12 @@ static int32_t n_units(const struct model_run *r, const struct model_linear *l)
     return l->n_panels;
 }
 
-static void add_bias(const struct linear_job *job, int32_t begin, int32_t end, int32_t n_rows)
+static void add_bias(const struct linear_job *job, int32_t begin, int32_t end, int32_t row,
+                     int32_t row_end)
 {
     const struct model_linear *l = job->linear;
 
-    for (int32_t row = 0; row < n_rows; row++) {
+    for (; row < row_end; row++) {
         float *out = job->out + (size_t)row * (size_t)pad16(l->n_out);
         for (int32_t o = begin; o < end; o++)
             out[o] += l->bias[o];
@@ -61,7 +88,7 @@ static void add_bias(const struct linear_job *job, int32_t begin, int32_t end, i
 }
 
 static void apply_units(const struct model_run *r, const struct linear_job *job, int32_t begin,
-                        int32_t end, int32_t n_rows)
+                        int32_t end, int32_t row, int32_t row_end)
 {
     const struct model_linear *l = job->linear;
     const bool is_reference = r->model->weights == MODEL_WEIGHTS_F32;
@@ -70,29 +97,54 @@ static void apply_units(const struct model_run *r, const struct linear_job *job,
 
     if (is_reference)
         for (int32_t o = begin * unit; o < last; o += unit)
-            reference_linear(l, r->in, n_rows, o, o + unit < last ? o + unit : last, job->out);
+            reference_linear(job, row, row_end, o, o + unit < last ? o + unit : last);
     else
-        apply_panels(r, job, begin, end - begin, n_rows);
+        apply_panels(r, job, begin, end - begin, row, row_end);
     if (l->bias)
-        add_bias(job, begin * unit, last, n_rows);
+        add_bias(job, begin * unit, last, row, row_end);
 }
 
-void apply_linear(const struct model_run *r, int32_t t, const struct linear_job jobs[],
-                  int32_t n_jobs, int32_t n_rows)
+void apply_linear(struct model_run *r, int32_t t, const struct linear_job jobs[], int32_t n_jobs,
+                  int32_t n_rows)
 {
-    int64_t n = 0, begin, end;
+    int64_t n = 0;
+    int32_t i;
 
     for (int32_t j = 0; j < n_jobs; j++)
         n += n_units(r, jobs[j].linear);
-    share(n, r->team.n_threads, t, &begin, &end);
-
-    int64_t base = 0;
-    for (int32_t j = 0; j < n_jobs; j++) {
-        const int64_t units = n_units(r, jobs[j].linear);
-        const int64_t from = begin > base ? begin - base : 0;
-        const int64_t to = end - base < units ? end - base : units;
-        if (from < to)
-            apply_units(r, &jobs[j], (int32_t)from, (int32_t)to, n_rows);
-        base += units;
+    const struct linear_grid grid = linear_grid(r, n, n_rows);
+    for (struct team_pieces mine = team_pieces(&r->team, t, grid.n_pieces); team_next(&mine, &i);) {
+        const struct linear_piece piece = linear_piece(&grid, i);
+        int64_t base = 0;
+        for (int32_t j = 0; j < n_jobs; j++) {
+            const int64_t units = n_units(r, jobs[j].linear);
+            const int64_t from = piece.begin > base ? piece.begin - base : 0;
+            const int64_t to = piece.end - base < units ? piece.end - base : units;
+            if (from < to)
+                apply_units(r, &jobs[j], (int32_t)from, (int32_t)to, piece.row, piece.row_end);
+            base += units;
+        }
     }
+}
+
+void prefetch_columns(const struct model_run *r, const struct model_linear *l, int32_t begin)
+{
+    if (r->model->weights == MODEL_WEIGHTS_F32 || begin >= l->n_out)
+        return;
+    const uint8_t *first = l->panels + (size_t)(begin / PANEL_OUTPUTS) * l->panel_bytes;
+    for (size_t i = 0; i < AHEAD_BYTES; i += 64)
+        __builtin_prefetch(first + i);
+}
+
+int32_t column_unit(const struct model_run *r)
+{
+    return r->model->weights == MODEL_WEIGHTS_F32 ? REFERENCE_OUTPUTS : GROUP_ITEMS;
+}
+
+void apply_columns(const struct model_run *r, const struct linear_job *job, int32_t begin,
+                   int32_t end, int32_t row, int32_t row_end)
+{
+    const int32_t unit = r->model->weights == MODEL_WEIGHTS_F32 ? REFERENCE_OUTPUTS : PANEL_OUTPUTS;
+
+    apply_units(r, job, begin / unit, (end + unit - 1) / unit, row, row_end);
 }

@@ -118,18 +118,30 @@ static bool add_splits(struct model_run *r, const struct step_batch *batch, int3
     return true;
 }
 
+/* Whether one task reads the keys that a sequence adds in this step: its only tile, with all query
+ * heads of a KV head. */
+static bool is_own(const struct model_run *r, int32_t n_tokens)
+{
+    const struct model_hparams *hp = &r->model->hp;
+
+    return n_tokens <= tile_tokens(hp) && tasks_per_tile(hp) == hp->n_head_kv &&
+           !cache_hooks_has_append(r);
+}
+
 void attend_plan(struct model_run *r, const struct step_batch *batch)
 {
     const int32_t tile = tile_tokens(&r->model->hp);
     int64_t keys = 0, total = 0;
 
     r->n_tasks = r->n_merges = 0;
+    r->all_by_tasks = true;
     for (int32_t i = 0; i < batch->n_seqs; i++) {
         const int64_t n = batch->q_indptr[i + 1] - batch->q_indptr[i];
         keys += n * batch->n_computed[i] + n * (n + 1) / 2;
     }
     for (int32_t row = 0; row < batch->n_tokens; row++)
         r->row_merge[row] = -1;
+    memset(r->stored_by_task, 0, (size_t)batch->n_tokens * sizeof *r->stored_by_task);
     for (int32_t i = 0; i < batch->n_seqs; i++) {
         const int32_t n = batch->q_indptr[i + 1] - batch->q_indptr[i];
         const int32_t context = batch->n_computed[i] + n;
@@ -137,14 +149,22 @@ void attend_plan(struct model_run *r, const struct step_batch *batch)
         const bool is_long = n == 1 && r->team.n_threads > 1 && context > KV_SPLIT_TOKENS &&
                              (int64_t)context * r->team.n_threads * TASKS_PER_THREAD >
                                  keys * tasks_per_tile(&r->model->hp);
-        if (is_long && add_splits(r, batch, i, &total))
+        if (is_long && add_splits(r, batch, i, &total)) {
+            r->all_by_tasks = false;
             continue;
+        }
+        const bool stores = is_own(r, n);
+        r->all_by_tasks = r->all_by_tasks && stores;
+        for (int32_t row = batch->q_indptr[i]; stores && row < batch->q_indptr[i + 1]; row++)
+            r->stored_by_task[row] = true;
         for (int32_t t = 0; t < n; t += tile) {
             const int32_t n_tokens = n - t < tile ? n - t : tile;
             const int64_t last = batch->n_computed[i] + t + n_tokens;
-            add_tasks(r,
-                      (struct attend_task){.seq = i, .token = t, .n_tokens = n_tokens, .split = -1},
-                      last * n_tokens, &total);
+            add_tasks(
+                r,
+                (struct attend_task){
+                    .seq = i, .token = t, .n_tokens = n_tokens, .split = -1, .stores = stores},
+                last * n_tokens, &total);
         }
     }
     r->tasks[r->n_tasks].cost = total; /* a last entry, so that each task knows its own cost */
@@ -189,20 +209,32 @@ static void run_split(struct model_run *r, const struct key_source *from,
     r->kernels->attention.split(args, split, parts, thread_floats);
 }
 
+/* What store_rows leaves to the task of a sequence and KV head. */
+static void store_own(struct model_run *r, const struct attend_task *task,
+                      const struct step_batch *batch, const struct key_source *to)
+{
+    const int32_t first = batch->q_indptr[task->seq] + task->token;
+
+    for (int32_t row = first; row < first + task->n_tokens; row++) {
+        rotate_queries(r, batch, row, task->head, task->n_group);
+        store_keys(r, batch, to->kv, row, to->il, to->kv_head);
+    }
+}
+
 static void attend_task(struct model_run *r, const struct attend_task *task, float *thread_floats,
-                        const struct step_batch *batch, const struct kv_store *kv, int32_t il)
+                        const struct step_batch *batch, const struct key_source *from,
+                        const struct layer_input *in)
 {
     const struct attention_kernels *k = &r->kernels->attention;
     const struct model_hparams *hp = &r->model->hp;
-    const int32_t n_group = hp->n_head / hp->n_head_kv;
     const int32_t ld_q = pad16(hp->n_head * hp->head_dim);
     const int32_t row = batch->q_indptr[task->seq] + task->token;
     const int32_t part_floats = attention_part_floats(hp->head_dim);
-    const struct key_source from = {kv, il, task->head / n_group};
+    const struct kv_store *kv = from->kv;
     const struct attention_args args = {
-        .layer = kv_store_layer(kv, il),
+        .layer = kv_store_layer(kv, from->il),
         .block_stride = kv->block_bytes,
-        .head_offset = (size_t)from.kv_head * kv->head_bytes,
+        .head_offset = (size_t)from->kv_head * kv->head_bytes,
         .block_table = batch->slots[task->seq]->block_table,
         .block_size = kv->options.block_size,
         .head_dim = hp->head_dim,
@@ -218,35 +250,47 @@ static void attend_task(struct model_run *r, const struct attend_task *task, flo
     float *next = into + (size_t)ATTENTION_MAX_ROWS * (size_t)part_floats;
     const int32_t n_rows = task->n_tokens * task->n_group;
 
+    if (task->stores)
+        store_own(r, task, batch, from);
     if (task->split >= 0) {
-        run_split(r, &from, &args, task->split, r->parts + task->part, thread_floats);
+        run_split(r, from, &args, task->split, r->parts + task->part, thread_floats);
         return;
     }
     const int32_t n_splits = n_splits_of(args.first_position + args.n_tokens - 1);
-    run_split(r, &from, &args, 0, into, thread_floats);
+    run_split(r, from, &args, 0, into, thread_floats);
     for (int32_t s = 1; s < n_splits; s++) {
         /* Only the rows that reach into the split: merging an empty part could turn -0 into 0. */
         const int32_t before = s * KV_SPLIT_TOKENS - args.first_position;
         const int32_t first = before > 0 ? before * task->n_group : 0;
         const size_t skip = (size_t)first * (size_t)part_floats;
-        run_split(r, &from, &args, s, next, thread_floats);
+        run_split(r, from, &args, s, next, thread_floats);
         k->merge(into + skip, next + skip, n_rows - first, hp->head_dim);
     }
     for (int32_t i = 0; i < n_rows; i++) {
         const size_t out = (size_t)(row + i / task->n_group) * (size_t)(hp->n_head * hp->head_dim) +
                            (size_t)((task->head + i % task->n_group) * hp->head_dim);
-        k->finish(into + (size_t)i * (size_t)part_floats, hp->head_dim, r->in + out);
+        k->finish(into + (size_t)i * (size_t)part_floats, hp->head_dim, r->in.rows + out);
     }
+    for (int32_t i = row; in && i < row + task->n_tokens; i++)
+        ready_columns(r, in, i, i, task->head * hp->head_dim, task->n_group * hp->head_dim);
 }
 
 void attend(struct model_run *r, int32_t t, const struct step_batch *batch,
-            const struct kv_store *kv, int32_t il)
+            const struct kv_store *kv, int32_t il, const struct layer_input *in)
 {
-    const int32_t end = t + 1 == r->team.n_threads ? r->n_tasks : first_task(r, t + 1);
+    const int32_t n_group = r->model->hp.n_head / r->model->hp.n_head_kv;
+    float *thread_floats = r->thread_floats + (size_t)t * r->thread_stride;
 
-    for (int32_t i = first_task(r, t); i < end; i++)
-        attend_task(r, &r->tasks[i], r->thread_floats + (size_t)t * r->thread_stride, batch, kv,
-                    il);
+    /* As team_next, with shares of equal cost. */
+    for (int32_t tried = 0; tried < r->team.n_threads; tried++) {
+        const int32_t of = (t + tried) % r->team.n_threads, begin = first_task(r, of);
+        const int32_t end = of + 1 == r->team.n_threads ? r->n_tasks : first_task(r, of + 1);
+        for (int32_t i; (i = begin + team_take(&r->team, of)) < end;) {
+            const struct attend_task *task = &r->tasks[i];
+            attend_task(r, task, thread_floats, batch,
+                        &(struct key_source){kv, il, task->head / n_group}, in);
+        }
+    }
 }
 
 void attend_merge_row(struct model_run *r, int32_t t, int32_t row)
@@ -266,7 +310,7 @@ void attend_merge_row(struct model_run *r, int32_t t, int32_t row)
         for (int32_t s = 1; s < merge->n_splits; s++)
             k->merge(into, part + (size_t)s * (size_t)hp->n_head * part_floats, 1, hp->head_dim);
         k->finish(into, hp->head_dim,
-                  r->in + (size_t)row * (size_t)(hp->n_head * hp->head_dim) +
+                  r->in.rows + (size_t)row * (size_t)(hp->n_head * hp->head_dim) +
                       (size_t)(head * hp->head_dim));
     }
 }

@@ -160,7 +160,7 @@ static enum shoal_status show_rows(const struct looking *at, int32_t head, int32
     const size_t ld_q = (size_t)pad16(hp->n_head * hp->head_dim);
     const size_t ld = (size_t)(hp->n_head * hp->head_dim);
     const size_t row = (size_t)(at->first_row + first), column = (size_t)(head * hp->head_dim);
-    float *in = r->in + row * ld + column;
+    float *in = r->in.rows + row * ld + column;
     struct shoal_attention_view view = {
         .request = request_of(at->slot->request),
         .choice = choice_of(at->slot->request),

@@ -97,11 +97,15 @@ enum shoal_status ceilings_measure(const struct kernels *kernels, int32_t n_thre
                                    struct ceilings *out, struct shoal_error *err)
 {
     struct ceiling_work w = {.kernels = kernels, .bytes = mem_map(READ_BYTES)};
+    struct team_share *shares = mem_new_aligned((size_t)n_threads, sizeof *shares);
     struct team team;
 
-    if (!w.bytes)
+    if (!w.bytes || !shares) {
+        mem_unmap(w.bytes, READ_BYTES);
+        mem_free(shares);
         return shoal_fail_memory(err, "measuring the memory", READ_BYTES);
-    team_init(&team, n_threads);
+    }
+    team_init(&team, n_threads, shares);
     w.n_int8 = rounds_of(kernels->ceiling.int8);
     w.n_float = rounds_of(kernels->ceiling.fma);
     team_run(&team, touch, &w);
@@ -109,5 +113,6 @@ enum shoal_status ceilings_measure(const struct kernels *kernels, int32_t n_thre
     out->int8_ops = best_of(&team, &w, int8_part, 0);
     out->float_ops = best_of(&team, &w, float_part, 0);
     mem_unmap(w.bytes, READ_BYTES);
+    mem_free(shares);
     return SHOAL_OK;
 }

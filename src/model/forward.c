@@ -6,40 +6,6 @@
 #include <assert.h>
 #include <string.h>
 
-/* Row i of quantized_rows of depth k. */
-static struct quantized_rows row8(const struct quantized_rows *x, int32_t i, int32_t k)
-{
-    const size_t t = (size_t)i, n = (size_t)k;
-
-    return (struct quantized_rows){.q = x->q + t * n,
-                                   .d = x->d + t * (n / 32),
-                                   .s = x->s + t * (n / 32),
-                                   .sum16 = x->sum16 + t * (n / 16)};
-}
-
-static void mark_bad(struct model_run *r, int32_t row, int32_t layer)
-{
-    if (r->bad_layer[row] < 0)
-        r->bad_layer[row] = layer;
-}
-
-/* Row i of r->in (k floats), of row `row` of the batch, is ready: quantise it where the next layers
- * want that. */
-static void ready_input(struct model_run *r, int32_t i, int32_t row, int32_t k, bool quantized,
-                        int32_t layer)
-{
-    const struct row_kernels *rows = &r->kernels->rows;
-    const float *in = r->in + (size_t)i * (size_t)k;
-
-    if (quantized) {
-        const struct quantized_rows out = row8(&r->in8, i, k);
-        if (!rows->quantize(in, k, &out))
-            mark_bad(r, row, layer);
-    } else if (!rows->all_finite(in, k)) {
-        mark_bad(r, row, layer);
-    }
-}
-
 static bool any_quantized(const struct model *m, const struct linear_job jobs[], int32_t n)
 {
     for (int32_t i = 0; i < n; i++)
@@ -48,202 +14,223 @@ static bool any_quantized(const struct model *m, const struct linear_job jobs[],
     return false;
 }
 
-/* The residual of row `row` of the batch -> (norm) -> row i of r->in. */
-static void norm_row(struct model_run *r, int32_t i, int32_t row, const float *weight,
-                     bool quantized, int32_t layer)
-{
-    const struct model_hparams *hp = &r->model->hp;
-    const float *x = r->x + (size_t)row * (size_t)hp->n_embd;
-    float *in = r->in + (size_t)i * (size_t)hp->n_embd;
-
-    if (weight) {
-        if (!r->kernels->rows.rmsnorm(x, weight, hp->n_embd, hp->norm_eps, in))
-            mark_bad(r, row, layer);
-    } else {
-        memcpy(in, x, (size_t)hp->n_embd * sizeof *in);
-    }
-    ready_input(r, i, row, hp->n_embd, quantized, layer);
-}
-
-static void embed_row(struct model_run *r, const struct step_batch *batch, int32_t row)
-{
-    const struct model_linear *e = &r->model->embedding;
-    const int32_t id = batch->token_ids[row];
-    float *x = r->x + (size_t)row * (size_t)e->n_in;
-
-    if (e->rows)
-        memcpy(x, e->rows + (size_t)id * (size_t)e->n_in, (size_t)e->n_in * sizeof *x);
-    else
-        panel_unpack_row(e->type, e->panels + (size_t)(id / PANEL_OUTPUTS) * e->panel_bytes,
-                         id % PANEL_OUTPUTS, e->n_in, x);
-    r->bad_layer[row] = -1;
-}
-
-static void rotate_row(struct model_run *r, int32_t position, float *q, float *k)
-{
-    const struct model_hparams *hp = &r->model->hp;
-    const float *angles = r->model->rope_table + (size_t)position * (size_t)hp->n_rot;
-
-    for (int32_t h = 0; h < hp->n_head; h++)
-        r->kernels->rows.rope(q + h * hp->head_dim, angles, hp->n_rot, hp->rope);
-    for (int32_t h = 0; h < hp->n_head_kv; h++)
-        r->kernels->rows.rope(k + h * hp->head_dim, angles, hp->n_rot, hp->rope);
-}
-
-/* RoPE on q and k of a row, then K and V into the pool, unless plugins are to be asked first:
- * attention reads them from there, so that it makes no difference which chunk they came with. */
-static void store_row(struct model_run *r, const struct step_batch *batch, struct kv_store *kv,
-                      int32_t row, int32_t il)
-{
-    const struct model_hparams *hp = &r->model->hp;
-    const int32_t seq = r->row_seq[row];
-    const int32_t position = batch->n_computed[seq] + row - batch->q_indptr[seq];
-    const int32_t block_size = kv->options.block_size;
-    float *q = r->q + (size_t)row * (size_t)pad16(hp->n_head * hp->head_dim);
-    float *k = r->k + (size_t)row * (size_t)pad16(hp->n_head_kv * hp->head_dim);
-    const float *v = r->v + (size_t)row * (size_t)pad16(hp->n_head_kv * hp->head_dim);
-    struct cache_place place = {.il = il,
-                                .block = batch->slots[seq]->block_table[position / block_size],
-                                .slot = position % block_size};
-
-    if (hp->n_rot > 0)
-        rotate_row(r, position, q, k);
-    if (cache_hooks_has_append(r))
-        return;
-    for (; place.kv_head < hp->n_head_kv; place.kv_head++)
-        cache_store(r, kv, &place, k + place.kv_head * hp->head_dim,
-                    v + place.kv_head * hp->head_dim);
-}
-
 /* Thread t is through with a stage: the next begins when all are. */
 static void finish(struct model_run *r, int32_t t, enum profile_stage stage)
 {
     struct profile_thread *p = model_profile_of(r, t);
 
     profile_end(p, stage);
-    team_barrier(&r->team);
+    team_barrier(&r->team, t);
     profile_end(p, PROFILE_BARRIER);
 }
 
-/* The rows of a step that thread t owns, stage by stage; between stages stands a barrier. */
-struct team_rows {
-    int64_t begin, end;
+/* Thread t's rows of a stage that goes through n_rows: the next few of them, until there are none
+ * left. */
+struct stage_rows {
+    struct team_pieces pieces;
+    int32_t n_rows;
 };
 
-/* All heads of all rows, merged, then one thread's calls of plugins. */
-static void see_attention(struct model_run *r, int32_t t, struct team_rows own,
-                          const struct step_batch *batch, const struct kv_store *kv, int32_t il)
+static struct stage_rows stage_rows(struct model_run *r, int32_t t, int32_t n_rows)
 {
-    for (int64_t row = own.begin; row < own.end; row++)
-        attend_merge_row(r, t, (int32_t)row);
-    team_barrier(&r->team);
-    if (t == 0)
-        attention_hooks_call(r, batch, kv, il);
-    team_barrier(&r->team);
+    return (struct stage_rows){team_pieces(&r->team, t, n_pieces(r, n_rows)), n_rows};
 }
 
-static void attention_block(struct model_run *r, int32_t t, struct team_rows own,
-                            const struct step_batch *batch, struct kv_store *kv, int32_t il)
+static bool next_rows(struct stage_rows *rows, int32_t *begin, int32_t *end)
 {
-    const struct model *m = r->model;
-    const struct model_hparams *hp = &m->hp;
-    const struct model_layer *l = &m->layers[il];
-    const int32_t n_rows = batch->n_tokens, n_q = hp->n_head * hp->head_dim;
-    const struct linear_job qkv[] = {{&l->q, r->q}, {&l->k, r->k}, {&l->v, r->v}};
-    const struct linear_job out[] = {{&l->attn_out, r->branch}};
-    const bool qkv_quantized = any_quantized(m, qkv, 3), out_quantized = any_quantized(m, out, 1);
+    int64_t from, to;
+    int32_t piece;
 
-    for (int64_t row = own.begin; row < own.end; row++)
-        norm_row(r, (int32_t)row, (int32_t)row, l->attn_norm, qkv_quantized, il);
-    finish(r, t, PROFILE_ROWS);
-    apply_linear(r, t, qkv, 3, n_rows);
-    finish(r, t, PROFILE_LINEAR);
-    /* Set and read with barriers between, so that all threads leave after the same layer. */
-    if (t == 0 && r->interrupt && atomic_load(r->interrupt))
-        model_leave(r, SHOAL_E_INTERRUPTED);
-    for (int64_t row = own.begin; row < own.end; row++)
-        store_row(r, batch, kv, (int32_t)row, il);
-    finish(r, t, PROFILE_STORE);
-    if (cache_hooks_has_append(r)) {
-        if (t == 0)
-            cache_hooks_append(r, batch, kv, il);
-        finish(r, t, PROFILE_STORE);
-    }
-    attend(r, t, batch, kv, il);
-    finish(r, t, PROFILE_ATTENTION);
-    const bool is_seen = attention_hooks_want(r, il);
-    if (is_seen)
-        see_attention(r, t, own, batch, kv, il);
-    for (int64_t row = own.begin; row < own.end; row++) {
-        if (!is_seen)
-            attend_merge_row(r, t, (int32_t)row);
-        ready_input(r, (int32_t)row, (int32_t)row, n_q, out_quantized, il);
-    }
-    finish(r, t, PROFILE_ROWS);
-    apply_linear(r, t, out, 1, n_rows);
-    finish(r, t, PROFILE_LINEAR);
-    for (int64_t row = own.begin; row < own.end; row++)
-        r->kernels->rows.add(r->x + row * hp->n_embd, r->branch + row * pad16(hp->n_embd),
-                             hp->n_embd);
+    if (!team_next(&rows->pieces, &piece))
+        return false;
+    share(rows->n_rows, rows->pieces.n, piece, &from, &to);
+    *begin = (int32_t)from;
+    *end = (int32_t)to;
+    return true;
 }
 
-static void feed_forward_block(struct model_run *r, int32_t t, struct team_rows own, int32_t n_rows,
-                               int32_t il)
-{
-    const struct model *m = r->model;
-    const struct model_hparams *hp = &m->hp;
-    const struct model_layer *l = &m->layers[il];
-    const struct linear_job gate_up[] = {{&l->gate, r->gate}, {&l->up, r->up}};
-    const struct linear_job down[] = {{&l->down, r->branch}};
-    const bool in_quantized = any_quantized(m, gate_up, 2);
-    const bool down_quantized = any_quantized(m, down, 1);
-
-    if (l->gate.n_out == 0)
-        return;
-    for (int64_t row = own.begin; row < own.end; row++)
-        norm_row(r, (int32_t)row, (int32_t)row, l->ffn_norm, in_quantized, il);
-    finish(r, t, PROFILE_ROWS);
-    apply_linear(r, t, gate_up, 2, n_rows);
-    finish(r, t, PROFILE_LINEAR);
-    for (int64_t row = own.begin; row < own.end; row++) {
-        r->kernels->rows.silu_mul(r->gate + row * pad16(hp->n_ff), r->up + row * pad16(hp->n_ff),
-                                  hp->n_ff, r->in + row * hp->n_ff);
-        ready_input(r, (int32_t)row, (int32_t)row, hp->n_ff, down_quantized, il);
-    }
-    finish(r, t, PROFILE_ROWS);
-    apply_linear(r, t, down, 1, n_rows);
-    finish(r, t, PROFILE_LINEAR);
-    for (int64_t row = own.begin; row < own.end; row++)
-        r->kernels->rows.add(r->x + row * hp->n_embd, r->branch + row * pad16(hp->n_embd),
-                             hp->n_embd);
-}
-
-/* What model_forward gives to each thread. */
+/* A step as the threads see it. */
 struct forward_work {
     struct model_run *r;
     const struct step_batch *batch;
     struct kv_store *kv;
 };
 
+/* The embedding, or what the block before leaves to be added, and the norm: a stage. */
+static void enter_block(const struct forward_work *w, int32_t t, const struct layer_input *in,
+                        const float *norm, bool is_first)
+{
+    struct model_run *r = w->r;
+    struct stage_rows rows = stage_rows(r, t, w->batch->n_tokens);
+    int32_t begin, end;
+
+    while (next_rows(&rows, &begin, &end))
+        for (int32_t row = begin; row < end; row++) {
+            if (is_first)
+                embed_row(r, w->batch, row);
+            else
+                add_branch(r, row);
+            norm_row(r, in, row, row, norm);
+        }
+    finish(r, t, PROFILE_ROWS);
+}
+
+/* RoPE, and K and V into the pool: attention reads them from there, so that it makes no difference
+ * which chunk they came with. Rows that nobody else's attention reads in this step leave that to
+ * their own. */
+static void store_rows(const struct forward_work *w, int32_t t, int32_t il)
+{
+    struct model_run *r = w->r;
+    const struct model_hparams *hp = &r->model->hp;
+    struct stage_rows rows = stage_rows(r, t, w->batch->n_tokens);
+    int32_t begin, end;
+
+    while (next_rows(&rows, &begin, &end))
+        for (int32_t row = begin; row < end; row++) {
+            if (r->stored_by_task[row])
+                continue;
+            rotate_queries(r, w->batch, row, 0, hp->n_head);
+            for (int32_t h = 0; h < hp->n_head_kv; h++)
+                store_keys(r, w->batch, w->kv, row, il, h);
+        }
+    finish(r, t, PROFILE_STORE);
+    if (cache_hooks_has_append(r)) {
+        if (t == 0)
+            cache_hooks_append(r, w->batch, w->kv, il);
+        finish(r, t, PROFILE_STORE);
+    }
+}
+
+/* Splits merged; with plugins that look, all rows before thread 0 calls them: then the rows are
+ * ready. */
+static void merge_rows(const struct forward_work *w, int32_t t, int32_t il,
+                       const struct layer_input *in, bool is_seen)
+{
+    struct model_run *r = w->r;
+    struct stage_rows rows = stage_rows(r, t, w->batch->n_tokens);
+    int32_t begin, end;
+
+    while (next_rows(&rows, &begin, &end))
+        for (int32_t row = begin; row < end; row++) {
+            attend_merge_row(r, t, row);
+            if (!is_seen)
+                ready_columns(r, in, row, row, 0, in->k);
+        }
+    finish(r, t, PROFILE_ROWS);
+    if (!is_seen)
+        return;
+    if (t == 0)
+        attention_hooks_call(r, w->batch, w->kv, il);
+    finish(r, t, PROFILE_ATTENTION);
+    rows = stage_rows(r, t, w->batch->n_tokens);
+    while (next_rows(&rows, &begin, &end))
+        for (int32_t row = begin; row < end; row++)
+            ready_columns(r, in, row, row, 0, in->k);
+    finish(r, t, PROFILE_ROWS);
+}
+
+static void attention_block(const struct forward_work *w, int32_t t, int32_t il)
+{
+    struct model_run *r = w->r;
+    const struct model *m = r->model;
+    const struct model_hparams *hp = &m->hp;
+    const struct model_layer *l = &m->layers[il];
+    const int32_t n_rows = w->batch->n_tokens;
+    const struct linear_job qkv[] = {
+        {&l->q, &r->in, r->q}, {&l->k, &r->in, r->k}, {&l->v, &r->in, r->v}};
+    const struct linear_job out[] = {{&l->attn_out, &r->in, r->branch}};
+    const struct layer_input in = {&r->in, hp->n_embd, il, any_quantized(m, qkv, 3)};
+    const struct layer_input attended = {&r->in, hp->n_head * hp->head_dim, il,
+                                         any_quantized(m, out, 1)};
+
+    enter_block(w, t, &in, l->attn_norm, il == 0);
+    apply_linear(r, t, qkv, 3, n_rows);
+    finish(r, t, PROFILE_LINEAR);
+    /* Set and read with barriers between, so that all threads leave after the same layer. */
+    if (t == 0 && r->interrupt && atomic_load(r->interrupt))
+        model_leave(r, SHOAL_E_INTERRUPTED);
+    if (!r->all_by_tasks)
+        store_rows(w, t, il);
+    /* A task readies its own heads where they are whole groups. */
+    const bool is_seen = attention_hooks_want(r, il);
+    const bool is_whole = !attended.is_quantized || hp->head_dim % GROUP_ITEMS == 0;
+    const bool is_ready = !is_seen && is_whole && r->n_merges == 0;
+    attend(r, t, w->batch, w->kv, il, is_ready ? &attended : NULL);
+    finish(r, t, PROFILE_ATTENTION);
+    if (!is_ready)
+        merge_rows(w, t, il, &attended, is_seen);
+    apply_linear(r, t, out, 1, n_rows);
+    finish(r, t, PROFILE_LINEAR);
+}
+
+/* A piece of gate and up, and at once of what goes on to the down projection: SiLU(gate) * up. */
+static void gate_piece(struct model_run *r, int32_t t, const struct model_layer *l,
+                       const struct layer_input *gated, const struct linear_piece *piece)
+{
+    const int32_t unit = column_unit(r), n_ff = gated->k;
+    const int32_t begin = (int32_t)piece->begin * unit;
+    const int32_t end = piece->end * unit < n_ff ? (int32_t)piece->end * unit : n_ff;
+
+    prefetch_columns(r, &l->up, begin);
+    apply_columns(r, &(struct linear_job){&l->gate, &r->in, r->gate}, begin, end, piece->row,
+                  piece->row_end);
+    prefetch_columns(r, &l->gate, end);
+    apply_columns(r, &(struct linear_job){&l->up, &r->in, r->up}, begin, end, piece->row,
+                  piece->row_end);
+    profile_end(model_profile_of(r, t), PROFILE_LINEAR);
+    for (int32_t row = piece->row; row < piece->row_end; row++) {
+        const size_t from = (size_t)row * (size_t)pad16(n_ff) + (size_t)begin;
+        r->kernels->rows.silu_mul(r->gate + from, r->up + from, end - begin,
+                                  gated->to->rows + (size_t)row * (size_t)n_ff + begin);
+        ready_columns(r, gated, row, row, begin, end - begin);
+    }
+    profile_end(model_profile_of(r, t), PROFILE_ROWS);
+}
+
+static void feed_forward_block(const struct forward_work *w, int32_t t, int32_t il)
+{
+    struct model_run *r = w->r;
+    const struct model *m = r->model;
+    const struct model_hparams *hp = &m->hp;
+    const struct model_layer *l = &m->layers[il];
+    const int32_t n_rows = w->batch->n_tokens;
+    const struct linear_job gate_up[] = {{&l->gate, &r->in, r->gate}, {&l->up, &r->in, r->up}};
+    const struct linear_job down[] = {{&l->down, &r->gated, r->branch}};
+    const struct layer_input in = {&r->in, hp->n_embd, il, any_quantized(m, gate_up, 2)};
+    const struct layer_input gated = {&r->gated, hp->n_ff, il, any_quantized(m, down, 1)};
+    const int32_t unit = column_unit(r);
+    const struct linear_grid grid = linear_grid(r, (hp->n_ff + unit - 1) / unit, n_rows);
+    int32_t i;
+
+    enter_block(w, t, &in, l->ffn_norm, false);
+    for (struct team_pieces mine = team_pieces(&r->team, t, grid.n_pieces); team_next(&mine, &i);) {
+        const struct linear_piece piece = linear_piece(&grid, i);
+        gate_piece(r, t, l, &gated, &piece);
+    }
+    finish(r, t, PROFILE_ROWS);
+    apply_linear(r, t, down, 1, n_rows);
+    finish(r, t, PROFILE_LINEAR);
+}
+
 static void forward_thread(void *user, int32_t t, int32_t n_threads)
 {
-    const struct forward_work *work = user;
-    struct model_run *r = work->r;
-    const struct step_batch *batch = work->batch;
-    struct kv_store *kv = work->kv;
-    struct team_rows own;
+    const struct forward_work *w = user;
+    struct model_run *r = w->r;
+    struct stage_rows rows;
+    int32_t begin, end;
 
+    (void)n_threads;
     mem_step_begin("forward pass");
     profile_begin(model_profile_of(r, t));
-    share(batch->n_tokens, n_threads, t, &own.begin, &own.end);
-    for (int64_t row = own.begin; row < own.end; row++)
-        embed_row(r, batch, (int32_t)row);
-    for (int32_t il = 0; il < r->model->hp.n_layer; il++) {
-        attention_block(r, t, own, batch, kv, il);
-        if (r->is_left)
-            break;
-        feed_forward_block(r, t, own, batch->n_tokens, il);
+    for (int32_t il = 0; il < r->model->hp.n_layer && !r->is_left; il++) {
+        attention_block(w, t, il);
+        if (!r->is_left && r->model->layers[il].gate.n_out > 0)
+            feed_forward_block(w, t, il);
     }
+    rows = stage_rows(r, t, w->batch->n_tokens);
+    while (next_rows(&rows, &begin, &end))
+        for (int32_t row = begin; row < end; row++)
+            add_branch(r, row);
     profile_end(model_profile_of(r, t), PROFILE_ROWS);
     mem_step_end();
 }
@@ -279,7 +266,7 @@ struct team *model_team(struct model_run *r)
 
 int32_t model_bad_layer(const struct model_run *r, int32_t row)
 {
-    return r->bad_layer[row];
+    return atomic_load_explicit(&r->bad_layer[row], memory_order_relaxed);
 }
 
 struct logits_work {
@@ -291,19 +278,20 @@ static void logits_thread(void *user, int32_t t, int32_t n_threads)
 {
     const struct logits_work *work = user;
     struct model_run *r = work->r;
-    const int32_t n = work->n;
     const struct model *m = r->model;
-    const struct linear_job job[] = {{&m->output, r->logits}};
-    const bool quantized = any_quantized(m, job, 1);
-    int64_t begin, end;
+    const struct linear_job job[] = {{&m->output, &r->in, r->logits}};
+    const struct layer_input in = {&r->in, m->hp.n_embd, m->hp.n_layer, any_quantized(m, job, 1)};
+    struct stage_rows rows = stage_rows(r, t, work->n);
+    int32_t begin, end;
 
+    (void)n_threads;
     mem_step_begin("output matrix");
     profile_begin(model_profile_of(r, t));
-    share(n, n_threads, t, &begin, &end);
-    for (int64_t i = begin; i < end; i++)
-        norm_row(r, (int32_t)i, r->logit_rows[i], m->output_norm, quantized, m->hp.n_layer);
+    while (next_rows(&rows, &begin, &end))
+        for (int32_t i = begin; i < end; i++)
+            norm_row(r, &in, i, r->logit_rows[i], m->output_norm);
     finish(r, t, PROFILE_ROWS);
-    apply_linear(r, t, job, 1, n);
+    apply_linear(r, t, job, 1, work->n);
     profile_end(model_profile_of(r, t), PROFILE_OUTPUT);
     mem_step_end();
 }

@@ -15,6 +15,7 @@ struct attend_task {
     int32_t token, n_tokens; /* of the sequence's chunk */
     int32_t split;           /* the one split to do into parts, or -1: all, finished into rows */
     size_t part;             /* split >= 0: floats offset of its first row in the parts */
+    bool stores;             /* puts its keys into the pool itself, before it reads them */
     int64_t cost;            /* sum of the costs of the tasks before it */
 };
 
@@ -48,6 +49,12 @@ struct cache_hooks {
 /* Decoded keys stand in blocks of this size, two a split. */
 enum { CODEC_BLOCK = 128 };
 
+/* What linear layers read: rows of k floats, and the same quantised where they want that. */
+struct activations {
+    float *rows;
+    struct quantized_rows rows8;
+};
+
 struct model_run {
     const struct model *model;
     const struct kernels *kernels;
@@ -65,24 +72,26 @@ struct model_run {
     struct cache_hooks cache;
     int32_t max_rows; /* rows of every buffer: the budget, rounded up to whole panels of 8 */
 
-    float *x;                  /* (max_rows, n_embd) the residual stream */
-    float *in;                 /* (max_rows, widest input) float input of the next linear layers;
-                                * attention writes its output there */
-    struct quantized_rows in8; /* the same, quantised */
-    float *q, *k, *v;          /* (max_rows, padded width) */
-    float *branch;             /* (max_rows, padded n_embd) what goes back into the residual */
-    float *gate, *up;          /* (max_rows, padded n_ff) */
-    float *logits;             /* (MODEL_LOGIT_ROWS, padded n_vocab) */
-    int32_t *row_seq;          /* (max_rows) which sequence of the batch a row belongs to */
-    int32_t *bad_layer;        /* (max_rows) */
-    int32_t *logit_rows;       /* (MODEL_LOGIT_ROWS) */
+    float *x;                 /* (max_rows, n_embd) the residual stream */
+    struct activations in;    /* of max_rows: the widest of n_embd and the heads together; attention
+                               * writes its output there */
+    struct activations gated; /* of n_ff: what goes into the down projection */
+    float *q, *k, *v;         /* (max_rows, padded width) */
+    float *branch;            /* (max_rows, padded n_embd) what goes back into the residual */
+    float *gate, *up;         /* (max_rows, padded n_ff) */
+    float *logits;            /* (MODEL_LOGIT_ROWS, padded n_vocab) */
+    int32_t *row_seq;         /* (max_rows) which sequence of the batch a row belongs to */
+    _Atomic int32_t *bad_layer; /* (max_rows) */
+    int32_t *logit_rows;        /* (MODEL_LOGIT_ROWS) */
 
     struct attend_task *tasks; /* (max_tasks) */
     int32_t n_tasks, max_tasks;
     struct attend_merge *merges; /* (max_merges) */
     int32_t n_merges, max_merges;
-    int32_t *row_merge; /* (max_rows) index into merges, or -1 */
-    float *parts;       /* (max_part_floats) */
+    int32_t *row_merge;   /* (max_rows) index into merges, or -1 */
+    bool *stored_by_task; /* (max_rows) K and V go into the pool with the row's attention */
+    bool all_by_tasks;    /* so it is for every row of the batch */
+    float *parts;         /* (max_part_floats) */
     size_t max_part_floats;
     float *thread_floats; /* (n_threads, thread_stride): scratch and parts of one tile each */
     size_t thread_stride;
@@ -91,9 +100,10 @@ struct model_run {
     size_t n_bytes;
 };
 
-/* A linear layer of a stage and where its output goes: rows of pad16(n_out) floats. */
+/* A linear layer of a stage, what it reads, and where its output goes: rows of pad16(n_out). */
 struct linear_job {
     const struct model_linear *linear;
+    const struct activations *in;
     float *out;
 };
 
@@ -112,14 +122,62 @@ static inline void share(int64_t n, int32_t n_threads, int32_t t, int64_t *begin
 /* True when any of the layers wants quantised input (in float input otherwise). */
 bool linear_wants_quantized(const struct model *m, const struct model_linear *l);
 
-/* Thread t's share of up to four layers that read the same n_rows rows of r->in / r->in8. Inside a
- * parallel region; the caller puts the barrier. */
-void apply_linear(const struct model_run *r, int32_t t, const struct linear_job jobs[],
-                  int32_t n_jobs, int32_t n_rows);
+/* Pieces of a stage of n like things, for team_pieces. */
+int32_t n_pieces(const struct model_run *r, int64_t n);
 
-/* --weights f32: outputs [begin, end) of a layer for n_rows rows, in panels of 8 rows. */
-void reference_linear(const struct model_linear *l, const float *in, int32_t n_rows, int32_t begin,
-                      int32_t end, float *out);
+/* A linear stage cut into pieces, along its units of outputs and, where there are many rows, along
+ * blocks of rows. */
+struct linear_grid {
+    int64_t n_units;
+    int32_t n_rows, n_blocks, n_pieces;
+};
+struct linear_piece {
+    int64_t begin, end; /* units */
+    int32_t row, row_end;
+};
+struct linear_grid linear_grid(const struct model_run *r, int64_t n_units, int32_t n_rows);
+struct linear_piece linear_piece(const struct linear_grid *grid, int32_t piece);
+
+/* Thread t's part of layers that read the same n_rows rows: a stage of its own.
+ */
+void apply_linear(struct model_run *r, int32_t t, const struct linear_job jobs[], int32_t n_jobs,
+                  int32_t n_rows);
+/* Outputs [begin, end) of rows [row, row_end), in this thread: begin is a multiple of column_unit,
+ * end too or the layer's last. */
+void apply_columns(const struct model_run *r, const struct linear_job *job, int32_t begin,
+                   int32_t end, int32_t row, int32_t row_end);
+int32_t column_unit(const struct model_run *r);
+/* Output `begin` of a layer comes soon, after a stretch of memory that does not lead up to it. */
+void prefetch_columns(const struct model_run *r, const struct model_linear *l, int32_t begin);
+
+/* Where a stage leaves what the next linear layers read: rows of k. */
+struct layer_input {
+    struct activations *to;
+    int32_t k, layer;
+    bool is_quantized;
+};
+/* Columns [begin, begin + n) of row i of r->in, which is row `row` of the batch, are there:
+ * quantise them where the next layers want that (begin and n are then multiples of 32), and note a
+ * value that is not finite. */
+void ready_columns(struct model_run *r, const struct layer_input *in, int32_t i, int32_t row,
+                   int32_t begin, int32_t n);
+/* rows.c, a row of the batch each: the embedding into the residual; the residual normed into row i
+ * of the input (weight NULL: as it is); r->branch onto the residual. */
+void embed_row(struct model_run *r, const struct step_batch *batch, int32_t row);
+void norm_row(struct model_run *r, const struct layer_input *in, int32_t i, int32_t row,
+              const float *weight);
+void add_branch(struct model_run *r, int32_t row);
+/* RoPE on query heads [first, first + n) of a row; RoPE on the key of a KV head, and that with its
+ * value into the pool, unless plugins are to be asked first. */
+void rotate_queries(struct model_run *r, const struct step_batch *batch, int32_t row, int32_t first,
+                    int32_t n);
+void store_keys(struct model_run *r, const struct step_batch *batch, const struct kv_store *kv,
+                int32_t row, int32_t il, int32_t kv_head);
+
+/* --weights f32: outputs [begin, end) of rows [row, row_end), in panels of 8 rows; row is a
+ * multiple of 8. */
+void reference_linear(const struct linear_job *job, int32_t row, int32_t row_end, int32_t begin,
+                      int32_t end);
 enum { REFERENCE_ROWS = 8, REFERENCE_OUTPUTS = 128 };
 
 static inline struct profile_thread *model_profile_of(struct model_run *r, int32_t t)
@@ -133,9 +191,10 @@ void profile_count_logits(struct model_run *r, int32_t n);
 
 /* Cut the batch's attention into tasks, once a step. */
 void attend_plan(struct model_run *r, const struct step_batch *batch);
-/* Thread t's share of them, for one layer; then, per row, attend_merge_row. */
+/* Thread t's part of them, for one layer: a stage of its own. Rows that did not attend by splits
+ * are then in r->in, ready as `in` says where that is given; the others need attend_merge_row. */
 void attend(struct model_run *r, int32_t t, const struct step_batch *batch,
-            const struct kv_store *kv, int32_t il);
+            const struct kv_store *kv, int32_t il, const struct layer_input *in);
 /* Merge the splits of a row that attended by splits into r->in; thread t's scratch. */
 void attend_merge_row(struct model_run *r, int32_t t, int32_t row);
 

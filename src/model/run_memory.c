@@ -66,32 +66,44 @@ static void place_hooks(struct model_run *r, const struct model_run_options *o, 
         c->table = place(l, n_keys / CODEC_BLOCK + 1, sizeof *c->table);
 }
 
+static struct activations place_activations(struct layout *l, size_t n_rows, size_t k)
+{
+    return (struct activations){
+        .rows = place(l, n_rows * k, sizeof(float)),
+        .rows8 = {.q = place(l, n_rows * k, 1),
+                  .d = place(l, n_rows * (k / 32 + 1), sizeof(float)),
+                  .s = place(l, n_rows * (k / 32 + 1), sizeof(float)),
+                  .sum16 = place(l, n_rows * (k / 16 + 2), sizeof(int16_t))},
+    };
+}
+
 static void place_all(struct model_run *r, const struct model_run_options *o, struct layout *l)
 {
     const struct model_hparams *hp = &o->model->hp;
     const int32_t n_q = hp->n_head * hp->head_dim, n_kv = hp->n_head_kv * hp->head_dim;
-    const int32_t n_in = widest(widest(hp->n_embd, n_q), hp->n_ff);
     const int32_t groups = widest(o->limits.max_tokens, MODEL_LOGIT_ROWS);
     const size_t rows = (size_t)((groups + REFERENCE_ROWS - 1) / REFERENCE_ROWS * REFERENCE_ROWS);
 
     r->max_rows = (int32_t)rows;
     r->x = place(l, rows * (size_t)hp->n_embd, sizeof(float));
-    r->in = place(l, rows * (size_t)n_in, sizeof(float));
-    r->in8.q = place(l, rows * (size_t)n_in, 1);
-    r->in8.d = place(l, rows * (size_t)(n_in / 32 + 1), sizeof(float));
-    r->in8.s = place(l, rows * (size_t)(n_in / 32 + 1), sizeof(float));
-    r->in8.sum16 = place(l, rows * (size_t)(n_in / 16 + 2), sizeof(int16_t));
+    r->in = place_activations(l, rows, (size_t)widest(hp->n_embd, n_q));
     r->q = place(l, rows * (size_t)pad16(n_q), sizeof(float));
     r->k = place(l, rows * (size_t)pad16(n_kv), sizeof(float));
     r->v = place(l, rows * (size_t)pad16(n_kv), sizeof(float));
     r->branch = place(l, rows * (size_t)pad16(hp->n_embd), sizeof(float));
-    r->gate = place(l, rows * (size_t)pad16(hp->n_ff), sizeof(float));
+    r->gated = place_activations(l, rows, (size_t)hp->n_ff);
+    /* SiLU writes over its first operand where that has rows of the same length. */
+    r->gate = r->gated.rows;
+    if (hp->n_ff != pad16(hp->n_ff))
+        r->gate = place(l, rows * (size_t)pad16(hp->n_ff), sizeof(float));
     r->up = place(l, rows * (size_t)pad16(hp->n_ff), sizeof(float));
     r->logits = place(l, (size_t)MODEL_LOGIT_ROWS * (size_t)pad16(hp->n_vocab), sizeof(float));
     r->row_seq = place(l, rows, sizeof(int32_t));
     r->bad_layer = place(l, rows, sizeof(int32_t));
     r->logit_rows = place(l, MODEL_LOGIT_ROWS, sizeof(int32_t));
     r->row_merge = place(l, rows, sizeof(int32_t));
+    r->stored_by_task = place(l, rows, sizeof *r->stored_by_task);
+    r->team.shares = place(l, (size_t)o->n_threads, sizeof *r->team.shares);
 
     r->max_tasks = attend_max_tasks(hp, &o->limits, o->n_threads);
     r->tasks = place(l, (size_t)r->max_tasks + 1, sizeof *r->tasks);
@@ -127,7 +139,6 @@ enum shoal_status model_run_create(struct model_run **out, const struct model_ru
     r->kernels = options->kernels;
     r->interrupt = options->interrupt;
     find_hooks(r, options->plugins);
-    team_init(&r->team, options->n_threads);
     r->n_bytes = model_run_bytes(options);
     r->memory = mem_map(r->n_bytes);
     if (!r->memory) {
@@ -136,6 +147,7 @@ enum shoal_status model_run_create(struct model_run **out, const struct model_ru
     }
     l.base = r->memory;
     place_all(r, options, &l);
+    team_init(&r->team, options->n_threads, r->team.shares);
     for (int32_t i = 0; r->cache.codec && i <= options->limits.max_model_len / CODEC_BLOCK; i++)
         r->cache.table[i] = i % 2;
     *out = r;

@@ -1,10 +1,11 @@
 /* model/team.h - the OpenMP threads of a rank, and the barrier between the stages of a forward pass
  *
- * A step passes some ten barriers a layer, each a few microseconds after the last, so the usual
+ * A step passes some seven barriers a layer, each a few microseconds after the last, so the usual
  * wait is a short spin. When the machine has other work the thread that is waited for may not be
- * running: then spinning would take the very core that it needs, so a waiter soon yields, and at
- * last sleeps. For the same reason the threads are kept together over many steps (team_open):
- * entering and leaving an OpenMP region for each would let its own barriers spin for milliseconds.
+ * running: then spinning would take the very core that it needs, so a waiter soon sleeps. (It does
+ * not yield: that gives the core away for a whole slice of the scheduler's, some milliseconds.) For
+ * the same reason the threads are kept together over many steps (team_open): entering and leaving
+ * an OpenMP region for each would let its own barriers spin for milliseconds.
  */
 #ifndef MODEL_TEAM_H
 #define MODEL_TEAM_H
@@ -12,6 +13,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+/* What thread t of a team has taken of its share of the stage's pieces, for even and odd stages; a
+ * cache line of its own. */
+struct team_share {
+    _Alignas(64) _Atomic int32_t n_taken[2];
+};
 
 /* A stage of work: called once by each thread t of n_threads. */
 typedef void (*team_func_t)(void *user, int32_t t, int32_t n_threads);
@@ -24,9 +31,11 @@ struct team {
     _Atomic int32_t n_arrived;
     _Atomic uint32_t round; /* sleepers wait for it to change */
     _Atomic int32_t n_asleep;
+    struct team_share *shares; /* (threads asked for) */
 };
 
-void team_init(struct team *t, int32_t n_threads);
+/* shares: one a thread, zero; borrowed, outlives the team. */
+void team_init(struct team *t, int32_t n_threads, struct team_share *shares);
 
 /* Run func on all threads; the caller is thread 0. Returns when all are done. */
 void team_run(struct team *t, team_func_t func, void *user);
@@ -35,7 +44,47 @@ void team_run(struct team *t, team_func_t func, void *user);
  * instead of a region. Not nested. */
 void team_open(struct team *t, void (*body)(void *user), void *user);
 
-/* Inside func: returns when all threads have called it; what was written before is seen after. */
-void team_barrier(struct team *t);
+/* Inside func, by thread t: returns when all threads have called it; what was written before is
+ * seen after. */
+void team_barrier(struct team *team, int32_t t);
+
+/* How many pieces of thread t's share were taken in this stage (from barrier to barrier) before
+ * this one: the caller does that piece, if the share has so many. */
+static inline int32_t team_take(struct team *team, int32_t t)
+{
+    const uint32_t round = atomic_load_explicit(&team->round, memory_order_relaxed);
+
+    return atomic_fetch_add_explicit(&team->shares[t].n_taken[round & 1], 1, memory_order_relaxed);
+}
+
+/* The pieces 0 .. n - 1 of a stage, shared out evenly: a thread takes those of its own share in
+ * order, then what others have not begun, so that one that lost its core for a while is not waited
+ * for. A stage has one such loop at most. */
+struct team_pieces {
+    struct team *team;
+    int32_t n, of, n_tried; /* takes from the share of thread `of` */
+};
+
+static inline struct team_pieces team_pieces(struct team *team, int32_t t, int32_t n)
+{
+    return (struct team_pieces){.team = team, .n = n, .of = t};
+}
+
+/* False: there are none left. */
+static inline bool team_next(struct team_pieces *p, int32_t *piece)
+{
+    const int64_t n_threads = p->team->n_threads;
+
+    for (; p->n_tried < n_threads; p->n_tried++, p->of = (p->of + 1) % (int32_t)n_threads) {
+        const int64_t begin = p->n * (int64_t)p->of / n_threads;
+        const int64_t end = p->n * (p->of + (int64_t)1) / n_threads;
+        const int64_t i = begin + team_take(p->team, p->of);
+        if (i < end) {
+            *piece = (int32_t)i;
+            return true;
+        }
+    }
+    return false;
+}
 
 #endif
