@@ -49,7 +49,7 @@ struct shoal_options {
     const char *scheduling_policy; /* "fcfs", "priority" */
     int32_t dp, tp, cp, pp;        /* how ranks share the work; 0: dp = ranks, others 1 */
     uint64_t seed;                 /* base of the seeds of requests that give none */
-    const char *isa;               /* "best", "portable", "avx2", "avx512" */
+    const char *isa;               /* "best", "portable", "avx2", "avxvnni", "avx512", "amx" */
     const char *step_log;          /* record every step to this file; NULL: do not */
     const char *trace_steps;       /* "off", "table", "mask": print every step to stderr */
     /* What shoal/observe.h shows, written while the engine runs and at its end; NULL, 0: off */

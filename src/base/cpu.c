@@ -7,43 +7,103 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-/* The operating system must save the wide registers, or their upper parts are lost at a switch. */
-static uint64_t xgetbv0(void)
+/* Registers that the operating system must save, or they are lost at a switch: bits of XCR0. */
+enum { YMM_STATE = 0x06, ZMM_STATE = 0xe6, TILE_STATE = 0x60000 };
+
+static bool is_saved(uint32_t state)
 {
     uint32_t low, high;
 
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (uint64_t)high << 32 | low;
+    return (low & state) == state;
 }
 
-enum cpu_isa cpu_isa_best(void)
+static bool has_bit(uint32_t word, int bit)
 {
-    const uint64_t ymm_state = 0x06, zmm_state = 0xe6;
-    uint32_t a, b, c, d, b7, c7;
+    return (word >> bit) & 1;
+}
 
-    if (!__get_cpuid(1, &a, &b, &c, &d))
-        return CPU_PORTABLE;
-    const uint32_t has_fma = (c >> 12) & 1, has_xsave = (c >> 27) & 1, has_f16c = (c >> 29) & 1;
-    if (!has_xsave || !has_fma || !has_f16c || !__get_cpuid_count(7, 0, &a, &b7, &c7, &d))
-        return CPU_PORTABLE;
-    const uint64_t saved = xgetbv0();
-    if (!((b7 >> 5) & 1) || (saved & ymm_state) != ymm_state)
-        return CPU_PORTABLE;
-    const uint32_t f = (b7 >> 16) & 1, dq = (b7 >> 17) & 1, bw = (b7 >> 30) & 1, vl = b7 >> 31;
-    const uint32_t vnni = (c7 >> 11) & 1;
-    if (f && dq && bw && vl && vnni && (saved & zmm_state) == zmm_state)
-        return CPU_AVX512;
-    return CPU_AVX2;
+/* Tiles are for processes that asked for them: every signal frame grows by 8 KiB. */
+static bool tiles_are_permitted(void)
+{
+    const long arch_req_xcomp_perm = 0x1023, tile_data = 18;
+
+    return syscall(SYS_arch_prctl, arch_req_xcomp_perm, tile_data) == 0;
+}
+
+static bool processor_has(enum cpu_isa isa)
+{
+    uint32_t a, b, c, d, a1 = 0;
+
+    if (isa == CPU_PORTABLE)
+        return true;
+    /* XSAVE, FMA, F16C; AVX2 */
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !has_bit(c, 27) || !has_bit(c, 12) || !has_bit(c, 29))
+        return false;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !has_bit(b, 5) || !is_saved(YMM_STATE))
+        return false;
+    if (isa == CPU_AVX2)
+        return true;
+    if (isa == CPU_AVXVNNI) {
+        uint32_t b1, c1, d1;
+        return a >= 1 && __get_cpuid_count(7, 1, &a1, &b1, &c1, &d1) && has_bit(a1, 4);
+    }
+    /* F, DQ, BW, VL; VNNI */
+    if (!has_bit(b, 16) || !has_bit(b, 17) || !has_bit(b, 30) || !has_bit(b, 31) ||
+        !has_bit(c, 11) || !is_saved(ZMM_STATE))
+        return false;
+    /* AMX-TILE, AMX-INT8 */
+    return isa == CPU_AVX512 ||
+           (has_bit(d, 24) && has_bit(d, 25) && is_saved(TILE_STATE) && tiles_are_permitted());
 }
 #else
-enum cpu_isa cpu_isa_best(void)
+static bool processor_has(enum cpu_isa isa)
 {
-    return CPU_PORTABLE;
+    return isa == CPU_PORTABLE;
 }
 #endif
 
-static const char *const isa_names[CPU_ISA_COUNT] = {"portable", "avx2", "avx512"};
+bool cpu_isa_is_built(enum cpu_isa isa)
+{
+#ifdef SHOAL_NO_AVXVNNI
+    if (isa == CPU_AVXVNNI)
+        return false;
+#endif
+#ifdef SHOAL_NO_AMX
+    if (isa == CPU_AMX)
+        return false;
+#endif
+    return isa < CPU_ISA_COUNT;
+}
+
+/* Asked once: in a virtual machine a CPUID takes many microseconds. */
+bool cpu_isa_has(enum cpu_isa isa)
+{
+    static _Atomic unsigned asked, found; /* bit isa */
+    const unsigned bit = 1u << isa;
+
+    if (!(asked & bit)) {
+        if (cpu_isa_is_built(isa) && processor_has(isa))
+            found |= bit;
+        asked |= bit;
+    }
+    return (found & bit) != 0;
+}
+
+enum cpu_isa cpu_isa_best(void)
+{
+    int isa = CPU_ISA_COUNT - 1;
+
+    while (!cpu_isa_has((enum cpu_isa)isa))
+        isa--;
+    return (enum cpu_isa)isa;
+}
+
+static const char *const isa_names[CPU_ISA_COUNT] = {"portable", "avx2", "avxvnni", "avx512",
+                                                     "amx"};
 
 const char *cpu_isa_name(enum cpu_isa isa)
 {

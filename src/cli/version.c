@@ -30,6 +30,7 @@ void cli_print_version(void)
     printf("BLAS      %s\n", SHOAL_BLAS);
     printf("kernels  ");
     for (int isa = 0; isa < CPU_ISA_COUNT; isa++)
-        printf(" %s", cpu_isa_name((enum cpu_isa)isa));
+        if (cpu_isa_is_built((enum cpu_isa)isa))
+            printf(" %s", cpu_isa_name((enum cpu_isa)isa));
     printf("; best here: %s\n", cpu_isa_name(cpu_isa_best()));
 }

@@ -146,9 +146,9 @@ static const struct setting settings[] = {
     {.name = "isa",
      .kind = SETTING_CHOICE,
      .offset = FIELD(isa),
-     .choices = "best|portable|avx2|avx512",
+     .choices = "best|portable|avx2|avxvnni|avx512|amx",
      .value = "NAME",
-     .help = "use no instruction set above this one: portable, avx2, avx512"},
+     .help = "use no instruction set above this one: portable, avx2, avxvnni, avx512, amx"},
 
     {.name = "step-log",
      .kind = SETTING_STRING,

@@ -89,8 +89,8 @@ bool matrix_write(const char *path, const struct matrix_recording *r);
 /* r was made for the same target. */
 bool matrix_read(const char *path, struct matrix_recording *r);
 
-/* Rows that cover every pair of values of two axes that makes sense on instruction sets up to
- * best; deterministic. Returns how many. */
+/* Rows that cover every pair of values of two axes that makes sense on instruction sets of
+ * this machine up to best; deterministic. Returns how many. */
 int32_t matrix_cover(enum cpu_isa best, struct matrix_config rows[MATRIX_MAX_ROWS]);
 /* The number of pairs that make sense but are in no row, counted independently; *n_pairs: of how
  * many. */

@@ -24,9 +24,23 @@ static const struct axis axes[N_AXES] = {
     [RANKS] = {5, {0, 1, 2, 3, 4}},
     [PREFIX] = {3, {MATRIX_PREFIX_OFF, MATRIX_PREFIX_COLD, MATRIX_PREFIX_WARM}},
     [POOL] = {2, {0, 1}},
-    [ISA] = {CPU_ISA_COUNT, {CPU_PORTABLE, CPU_AVX2, CPU_AVX512}},
+    [ISA] = {CPU_ISA_COUNT, {CPU_PORTABLE, CPU_AVX2, CPU_AVXVNNI, CPU_AVX512, CPU_AMX}},
     [POLICY] = {2, {0, 1}},
 };
+
+/* The instruction sets of this machine, asked for once. */
+struct isa_set {
+    bool has[CPU_ISA_COUNT];
+};
+
+static struct isa_set isas_up_to(enum cpu_isa best)
+{
+    struct isa_set isas = {0};
+
+    for (int isa = CPU_PORTABLE; isa <= (int)best; isa++)
+        isas.has[isa] = cpu_isa_has((enum cpu_isa)isa);
+    return isas;
+}
 
 /* A row as the number of a value on each axis. */
 struct row {
@@ -56,9 +70,9 @@ static struct matrix_config config_of(const struct row *r)
 
 /* The dense layout has no prefix cache and no preemption; to be preempted, two requests must meet
  * on one rank. */
-static bool makes_sense(const struct matrix_config *c, enum cpu_isa best)
+static bool makes_sense(const struct matrix_config *c, const struct isa_set *isas)
 {
-    if (c->isa > best)
+    if (!isas->has[c->isa])
         return false;
     if (c->is_dense && (c->prefix != MATRIX_PREFIX_OFF || c->is_small))
         return false;
@@ -102,14 +116,14 @@ static bool next_row(struct row *r)
 }
 
 /* Opens every pair that stands in some row that makes sense, by going through all rows. */
-static void open_pairs(struct pairs *p, enum cpu_isa best)
+static void open_pairs(struct pairs *p, const struct isa_set *isas)
 {
     struct row r = {0};
 
     memset(p, 0, sizeof *p);
     do {
         const struct matrix_config c = config_of(&r);
-        if (!makes_sense(&c, best))
+        if (!makes_sense(&c, isas))
             continue;
         for (int32_t a = 0; a < N_AXES; a++)
             for (int32_t b = a + 1; b < N_AXES; b++) {
@@ -133,7 +147,7 @@ static bool first_open(const struct pairs *p, int32_t out[4])
 
 /* Of many rows with the pair that is open first, the one that closes the most pairs; of equals the
  * fastest instruction set. */
-static struct row best_row(const struct pairs *p, const int32_t pair[4], enum cpu_isa best,
+static struct row best_row(const struct pairs *p, const int32_t pair[4], const struct isa_set *isas,
                            struct rng *rng)
 {
     struct row chosen = {0};
@@ -146,7 +160,7 @@ static struct row best_row(const struct pairs *p, const int32_t pair[4], enum cp
         r.at[pair[0]] = pair[1];
         r.at[pair[2]] = pair[3];
         const struct matrix_config c = config_of(&r);
-        if (!makes_sense(&c, best))
+        if (!makes_sense(&c, isas))
             continue;
         n++;
         const int32_t score = count_open(p, &r) * CPU_ISA_COUNT + (int32_t)c.isa;
@@ -160,13 +174,14 @@ static struct row best_row(const struct pairs *p, const int32_t pair[4], enum cp
 
 int32_t matrix_cover(enum cpu_isa best, struct matrix_config rows[MATRIX_MAX_ROWS])
 {
+    const struct isa_set isas = isas_up_to(best);
     struct pairs pairs;
     struct rng rng = {.state = 20};
     int32_t pair[4], n = 0;
 
-    open_pairs(&pairs, best);
+    open_pairs(&pairs, &isas);
     while (n < MATRIX_MAX_ROWS && first_open(&pairs, pair)) {
-        const struct row row = best_row(&pairs, pair, best, &rng);
+        const struct row row = best_row(&pairs, pair, &isas, &rng);
         close_pairs(&pairs, &row);
         rows[n++] = config_of(&row);
     }
@@ -188,10 +203,11 @@ static bool value_of(const struct matrix_config *c, int32_t axis, int32_t value)
 int32_t matrix_missing(enum cpu_isa best, const struct matrix_config rows[], int32_t n_rows,
                        int32_t *n_pairs)
 {
+    const struct isa_set isas = isas_up_to(best);
     struct pairs pairs;
     int32_t n_missing = 0;
 
-    open_pairs(&pairs, best);
+    open_pairs(&pairs, &isas);
     *n_pairs = pairs.n_open;
     for (int32_t a = 0; a < N_AXES; a++)
         for (int32_t x = 0; x < axes[a].n; x++)

@@ -122,6 +122,13 @@ static int32_t real_rows(struct matrix_config rows[MATRIX_MAX_ROWS])
     return sizeof few / sizeof *few;
 }
 
+static void print_absent(void)
+{
+    for (int isa = CPU_PORTABLE; isa < CPU_ISA_COUNT; isa++)
+        if (!cpu_isa_has((enum cpu_isa)isa))
+            printf("skipped: this processor has no %s\n", cpu_isa_name((enum cpu_isa)isa));
+}
+
 static int list_rows(void)
 {
     const enum cpu_isa best = cpu_isa_best();
@@ -133,8 +140,7 @@ static int list_rows(void)
 
     for (int32_t i = 0; i < n; i++)
         printf("%3d  %s\n", i, matrix_describe(&rows[i], name));
-    for (int isa = best + 1; isa < CPU_ISA_COUNT; isa++)
-        printf("skipped: this processor has no %s\n", cpu_isa_name((enum cpu_isa)isa));
+    print_absent();
     printf("%d rows cover %d of %d pairs\n", n, n_pairs - n_missing, n_pairs);
     /* The counter must be able to find one missing: without its first row the list has a gap. */
     return n_missing == 0 && matrix_missing(best, rows + 1, n - 1, &n_pairs) > 0 ? EXIT_SUCCESS
@@ -194,8 +200,7 @@ static bool check_rows(const struct arguments *a)
     matrix_recording_fini(&expected);
     matrix_recording_fini(&seen);
     if (env_rank() == 0) {
-        for (int isa = cpu_isa_best() + 1; isa < CPU_ISA_COUNT; isa++)
-            printf("skipped: this processor has no %s\n", cpu_isa_name((enum cpu_isa)isa));
+        print_absent();
         printf("%d configurations of %s, weights %s, KV %s: %s\n", n_run, a->target.model,
                a->target.weights, a->target.kv_dtype, n_bad ? "NOT all equal" : "all equal");
     }

@@ -7,11 +7,6 @@
 
 #include <math.h>
 
-typedef bool (*quantize_func_t)(const float *x, int32_t n, const struct quantized_rows *row);
-
-static const quantize_func_t quantizers[CPU_ISA_COUNT] = {quantize_row_ref, quantize_row_avx2,
-                                                          quantize_row_avx512};
-
 /* A row of n elements, quantised, in memory that ends at guards. */
 struct result {
     int32_t n;
@@ -32,7 +27,9 @@ static size_t part_bytes(const struct result *r, int part)
 static struct result quantize(int isa, const float *x, int32_t n)
 {
     struct result r = {.n = n};
+    struct kernels k;
 
+    kernels_init(&k, (enum cpu_isa)isa);
     for (int i = 0; i < 4; i++) {
         r.memory[i] = guarded_new(part_bytes(&r, i));
         memset(r.memory[i].bytes, 0xa5, part_bytes(&r, i));
@@ -41,7 +38,7 @@ static struct result quantize(int isa, const float *x, int32_t n)
                                     .d = (float *)(void *)r.memory[1].bytes,
                                     .s = (float *)(void *)r.memory[2].bytes,
                                     .sum16 = (int16_t *)(void *)r.memory[3].bytes};
-    r.is_finite = quantizers[isa](x, n, &r.row);
+    r.is_finite = k.rows.quantize(x, n, &r.row);
     return r;
 }
 
@@ -177,6 +174,46 @@ START_TEST(a_value_that_is_not_finite_zeroes_the_row)
 }
 END_TEST
 
+enum { MOST_GROUPS = 40 }; /* kernels do several groups at once, and fewer at the end of a row */
+
+START_TEST(every_number_of_groups)
+{
+    /* amax of the odd group: zeros, below, at and above the smallest that is kept */
+    static const float sizes[] = {0, 0x1.fffffep-101f, 0x1p-100f, 0x1.000002p-100f, 0x1p126f};
+    struct rng rng = {7};
+    float x[32 * MOST_GROUPS];
+
+    for (int32_t n_groups = 1; n_groups <= MOST_GROUPS; n_groups++)
+        for (int32_t odd = 0; odd < n_groups; odd += n_groups < 9 ? 1 : 11) {
+            const float size = sizes[rng_below(&rng, sizeof sizes / sizeof *sizes)];
+            for (int32_t e = 0; e < 32 * n_groups; e++)
+                x[e] = random_value(&rng, e / 32 == odd ? size : 1);
+            x[32 * odd + (int32_t)rng_below(&rng, 32)] = -size;
+            check_row(x, 32 * n_groups, true);
+        }
+}
+END_TEST
+
+START_TEST(a_value_that_is_not_finite_is_seen_in_every_group)
+{
+    const float values[] = {NAN, -NAN, INFINITY, -INFINITY};
+    struct rng rng = {8};
+    float x[32 * MOST_GROUPS];
+
+    for (int32_t n_groups = 1; n_groups <= MOST_GROUPS; n_groups++) {
+        for (int32_t e = 0; e < 32 * n_groups; e++)
+            x[e] = random_value(&rng, 1);
+        for (int32_t g = 0; g < n_groups; g += n_groups < 9 ? 1 : 11) {
+            const int32_t e = 32 * g + (int32_t)rng_below(&rng, 32);
+            const float kept = x[e];
+            x[e] = values[rng_below(&rng, 4)];
+            check_row(x, 32 * n_groups, false);
+            x[e] = kept;
+        }
+    }
+}
+END_TEST
+
 START_TEST(the_largest_finite_values_are_fine)
 {
     float x[64];
@@ -188,4 +225,5 @@ START_TEST(the_largest_finite_values_are_fine)
 END_TEST
 
 SUITE("quantize", known_values, random_rows, a_value_that_is_not_finite_zeroes_the_row,
+      every_number_of_groups, a_value_that_is_not_finite_is_seen_in_every_group,
       the_largest_finite_values_are_fine)

@@ -201,6 +201,30 @@ START_TEST(silu_mul)
 }
 END_TEST
 
+/* Where exp has its ends: of 32 usual gates one is there, then all. */
+START_TEST(silu_mul_where_exp_ends)
+{
+    static const float ends[] = {87.33f,          0x1.5d51ecp+6f,  0x1.5d51eap+6f, -87.33f,
+                                 -0x1.5d51ecp+6f, 88.722f,         88.73f,         -88.722f,
+                                 -88.73f,         -0x1.62e42ep+6f, -0x1.62e43p+6f, NAN,
+                                 INFINITY,        -INFINITY};
+    enum { N = 75 };
+    float gate[N], up[N], want[N], got[N];
+
+    for (enum cpu_isa isa = CPU_PORTABLE; isa <= cpu_isa_best(); isa++)
+        for (size_t e = 0; e < sizeof ends / sizeof *ends; e++)
+            for (int at = 0; at <= N; at++) {
+                for (int i = 0; i < N; i++) {
+                    gate[i] = i == at || at == N ? ends[e] : (float)(i % 7 - 3);
+                    up[i] = 0x1p20f;
+                }
+                rows_for(CPU_PORTABLE).silu_mul(gate, up, N, want);
+                rows_for(isa).silu_mul(gate, up, N, got);
+                check_same("silu_mul", isa, N, got, want);
+            }
+}
+END_TEST
+
 static void check_rope(enum cpu_isa isa, int32_t half, enum flavour flavour, struct rng *rng)
 {
     const struct row_kernels ref = rows_for(CPU_PORTABLE), k = rows_for(isa);
@@ -288,6 +312,25 @@ START_TEST(argmax_of_odd_rows)
 }
 END_TEST
 
+/* Kernels look for the part of a row that holds the largest value first. */
+START_TEST(argmax_at_every_place_of_a_long_row)
+{
+    enum { N = 1100 };
+    float row[N], max;
+
+    for (enum cpu_isa isa = CPU_PORTABLE; isa <= cpu_isa_best(); isa++)
+        for (int32_t at = 0; at < N; at++) {
+            for (int32_t i = 0; i < N; i++)
+                row[i] = i % 5 == 0 ? NAN
+                         : i < at   ? -1.0f
+                                    : 0.0f; /* the first of equal ones wins */
+            row[at] = -0.0f;
+            ck_assert_int_eq(rows_for(isa).argmax(row, N, &max), at);
+            ck_assert(same_bits(max, -0.0f));
+        }
+}
+END_TEST
+
 static void check_sum_exp(enum cpu_isa isa, int32_t n, enum flavour flavour, struct rng *rng)
 {
     const struct row_kernels ref = rows_for(CPU_PORTABLE), k = rows_for(isa);
@@ -333,5 +376,6 @@ START_TEST(all_finite)
 }
 END_TEST
 
-SUITE("rows", rmsnorm, rmsnorm_says_when_the_sum_is_not_finite, add, silu_mul, rope, argmax,
-      argmax_of_odd_rows, sum_exp, all_finite)
+SUITE("rows", rmsnorm, rmsnorm_says_when_the_sum_is_not_finite, add, silu_mul,
+      silu_mul_where_exp_ends, rope, argmax, argmax_of_odd_rows,
+      argmax_at_every_place_of_a_long_row, sum_exp, all_finite)

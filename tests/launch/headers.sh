@@ -31,6 +31,8 @@ while IFS= read -r header; do
     isa=()
     case $header in
     kernels/avx2/*) isa=(-mavx2 -mfma -mf16c) ;;
+    kernels/avxvnni/*) isa=(-mavx2 -mfma -mf16c -mavxvnni) ;;
+    kernels/amx/*) isa=(-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma -mf16c -mamx-tile -mamx-int8) ;;
     kernels/avx512/*) isa=(-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma -mf16c) ;;
     esac
     # shellcheck disable=SC2086 # flags
