@@ -6,7 +6,8 @@
 
 #include <immintrin.h>
 
-static inline __m256 exp_avx2(__m256 x)
+/* exp_ref of x from EXP_MIN to EXP_MAX; other lanes give anything. */
+static inline __m256 exp_inside_avx2(__m256 x)
 {
     const __m256 round = _mm256_set1_ps(EXP_ROUND), one = _mm256_set1_ps(1);
     const __m256 rounded = _mm256_fmadd_ps(x, _mm256_set1_ps(EXP_BY_LN2), round);
@@ -19,9 +20,14 @@ static inline __m256 exp_avx2(__m256 x)
     p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(EXP_C2));
     p = _mm256_fmadd_ps(p, r, one);
     p = _mm256_fmadd_ps(p, r, one);
-    p = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p),
-                                             _mm256_slli_epi32(_mm256_castps_si256(rounded), 23)));
-    p = _mm256_andnot_ps(_mm256_cmp_ps(x, _mm256_set1_ps(EXP_MIN), _CMP_LT_OQ), p);
+    return _mm256_castsi256_ps(_mm256_add_epi32(
+        _mm256_castps_si256(p), _mm256_slli_epi32(_mm256_castps_si256(rounded), 23)));
+}
+
+static inline __m256 exp_avx2(__m256 x)
+{
+    __m256 p =
+        _mm256_andnot_ps(_mm256_cmp_ps(x, _mm256_set1_ps(EXP_MIN), _CMP_LT_OQ), exp_inside_avx2(x));
     p = _mm256_blendv_ps(p, _mm256_set1_ps(INFINITY),
                          _mm256_cmp_ps(x, _mm256_set1_ps(EXP_MAX), _CMP_GT_OQ));
     return _mm256_blendv_ps(p, _mm256_castsi256_ps(_mm256_set1_epi32(EXP_NAN)),

@@ -1,70 +1,56 @@
-#include "kernels/ref/quantize.h"
+#include "kernels/avx2/quantize.h"
 #include "kernels/tables.h"
 
-#include <immintrin.h>
-
-static uint32_t largest_lane(__m256i v)
+/* 16 values as int16, in an order of their own. */
+static __m256i round_half_group(const float *x, float inverse)
 {
-    __m128i x = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    const __m256 factor = _mm256_set1_ps(inverse);
 
-    x = _mm_max_epi32(x, _mm_shuffle_epi32(x, _MM_SHUFFLE(1, 0, 3, 2)));
-    x = _mm_max_epi32(x, _mm_shuffle_epi32(x, _MM_SHUFFLE(2, 3, 0, 1)));
-    return (uint32_t)_mm_cvtsi128_si32(x);
+    return _mm256_packs_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), factor)),
+                              _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8), factor)));
 }
 
-/* Magnitudes as integers: 31 bits, so that signed comparison serves. */
-static uint32_t largest_magnitude(const float *x)
+/* The int16 in lanes 2 j and 2 j + 1 of each half of the result belong to half group j of 4: those
+ * of a, then those of b. Packing works inside halves of a vector: dwords 2 i and 2 i + 1 of each
+ * half of q belong to half group i. */
+static __m256i partial_sums(__m256i a, __m256i b)
 {
-    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
-    __m256i largest = _mm256_setzero_si256();
+    const __m256i ones8 = _mm256_set1_epi8(1), ones16 = _mm256_set1_epi16(1);
 
-    for (int32_t i = 0; i < GROUP_ITEMS; i += 8) {
-        const __m256i v = _mm256_castps_si256(_mm256_loadu_ps(x + i));
-        largest = _mm256_max_epi32(largest, _mm256_and_si256(v, magnitude));
-    }
-    return largest_lane(largest);
+    a = _mm256_madd_epi16(_mm256_maddubs_epi16(ones8, a), ones16);
+    b = _mm256_madd_epi16(_mm256_maddubs_epi16(ones8, b), ones16);
+    return _mm256_madd_epi16(_mm256_packs_epi32(a, b), ones16);
 }
 
-static void quantize_group(const float *x, float amax, const struct quantized_rows *row,
-                           int32_t group)
+/* The sums of 8 half groups, from the bytes of 4 groups. */
+static __m128i half_group_sums(const __m256i q[4])
 {
-    /* Packing works inside 128-bit halves; this puts the dwords back in order. */
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    const __m256 inverse = _mm256_set1_ps(127.0f / amax);
-    const float d = amax / 127.0f;
-    __m256i v[4], q, sums;
+    const __m256i halves = _mm256_packs_epi32(partial_sums(q[0], q[1]), partial_sums(q[2], q[3]));
 
-    for (int32_t i = 0; i < 4; i++)
-        v[i] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8 * i), inverse));
-    q = _mm256_packs_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3]));
-    q = _mm256_permutevar8x32_epi32(q, order);
-    _mm256_storeu_si256((__m256i *)(void *)(row->q + (size_t)group * GROUP_ITEMS), q);
+    return _mm_add_epi16(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
+}
 
-    sums = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), q), _mm256_set1_epi16(1));
-    sums = _mm256_hadd_epi32(sums, sums);
-    sums = _mm256_hadd_epi32(sums, sums);
-    const int32_t first = _mm256_extract_epi32(sums, 0), second = _mm256_extract_epi32(sums, 4);
-    row->d[group] = d;
-    row->s[group] = d * (float)(first + second);
-    row->sum16[2 * group] = (int16_t)first;
-    row->sum16[2 * group + 1] = (int16_t)second;
+ALWAYS_INLINE bool round_step(const float *x, int32_t g, int32_t n,
+                              const struct quantized_rows *row)
+{
+    const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const float *inverse = row->s + g;
+    int8_t *bytes = row->q + (size_t)g * GROUP_ITEMS;
+    __m256i q[4];
+
+    x += (size_t)g * GROUP_ITEMS;
+    for (int32_t i = 0; i < 4; i++, x += GROUP_ITEMS)
+        q[i] = i < n ? _mm256_packs_epi16(round_half_group(x, inverse[i]),
+                                          round_half_group(x + 16, inverse[i]))
+                     : _mm256_setzero_si256();
+    for (int32_t i = 0; i < n; i++)
+        _mm256_storeu_si256((__m256i *)(void *)(bytes + i * GROUP_ITEMS),
+                            _mm256_permutevar8x32_epi32(q[i], in_order));
+    quantize_store_sums(half_group_sums(q), g, n, row);
+    return true;
 }
 
 bool quantize_row_avx2(const float *x, int32_t n, const struct quantized_rows *row)
 {
-    const int32_t n_groups = n / GROUP_ITEMS;
-
-    for (int32_t g = 0; g < n_groups; g++) {
-        const uint32_t largest = largest_magnitude(x + (size_t)g * GROUP_ITEMS);
-
-        if (largest >= QUANTIZE_NOT_FINITE) {
-            quantize_zero_groups(row, 0, n_groups);
-            return false;
-        }
-        if (bits_float(largest) < quantize_smallest)
-            quantize_zero_groups(row, g, 1);
-        else
-            quantize_group(x + (size_t)g * GROUP_ITEMS, bits_float(largest), row, g);
-    }
-    return true;
+    return quantize_groups(x, n / GROUP_ITEMS, row, round_step);
 }

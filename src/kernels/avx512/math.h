@@ -6,7 +6,8 @@
 
 #include <immintrin.h>
 
-static inline __m512 exp_avx512(__m512 x)
+/* exp_ref of x from EXP_MIN to EXP_MAX; other lanes give anything. */
+static inline __m512 exp_inside_avx512(__m512 x)
 {
     const __m512 round = _mm512_set1_ps(EXP_ROUND), one = _mm512_set1_ps(1);
     const __m512 rounded = _mm512_fmadd_ps(x, _mm512_set1_ps(EXP_BY_LN2), round);
@@ -19,10 +20,15 @@ static inline __m512 exp_avx512(__m512 x)
     p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(EXP_C2));
     p = _mm512_fmadd_ps(p, r, one);
     p = _mm512_fmadd_ps(p, r, one);
-    p = _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p),
-                                             _mm512_slli_epi32(_mm512_castps_si512(rounded), 23)));
+    return _mm512_castsi512_ps(_mm512_add_epi32(
+        _mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(rounded), 23)));
+}
+
+static inline __m512 exp_avx512(__m512 x)
+{
     /* not below EXP_MIN: NaN stays, and is replaced last */
-    p = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(EXP_MIN), _CMP_NLT_UQ), p);
+    __m512 p = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(EXP_MIN), _CMP_NLT_UQ),
+                                   exp_inside_avx512(x));
     p = _mm512_mask_mov_ps(p, _mm512_cmp_ps_mask(x, _mm512_set1_ps(EXP_MAX), _CMP_GT_OQ),
                            _mm512_set1_ps(INFINITY));
     return _mm512_mask_mov_ps(p, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q),

@@ -1,48 +1,59 @@
-#include "kernels/ref/quantize.h"
+#include "kernels/avx2/quantize.h"
 #include "kernels/tables.h"
 
-#include <immintrin.h>
-
-static void quantize_group(__m512 low, __m512 high, float amax, const struct quantized_rows *row,
-                           int32_t group)
+static __m512i round_half_group(const float *x, __m512 inverse)
 {
-    const __m512 inverse = _mm512_set1_ps(127.0f / amax);
-    const __m128i q0 = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(low, inverse)));
-    const __m128i q1 = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(high, inverse)));
-    const __m256i q = _mm256_set_m128i(q1, q0);
-    const float d = amax / 127.0f;
-    __m256i sums = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), q);
+    return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x), inverse));
+}
 
-    sums = _mm256_hadd_epi32(sums, sums);
-    sums = _mm256_hadd_epi32(sums, sums);
-    const int32_t first = _mm256_extract_epi32(sums, 0), second = _mm256_extract_epi32(sums, 4);
-    _mm256_storeu_si256((__m256i *)(void *)(row->q + (size_t)group * GROUP_ITEMS), q);
-    row->d[group] = d;
-    row->s[group] = d * (float)(first + second);
-    row->sum16[2 * group] = (int16_t)first;
-    row->sum16[2 * group + 1] = (int16_t)second;
+/* 32 values as int16, in an order of their own. */
+static __m512i round_group(const float *x, float inverse)
+{
+    const __m512 factor = _mm512_set1_ps(inverse);
+
+    return _mm512_packs_epi32(round_half_group(x, factor), round_half_group(x + 16, factor));
+}
+
+/* The sums of 8 half groups, from the bytes of groups 0, 1 and 2, 3. Packing works inside quarters
+ * of a vector: dword j of each quarter belongs to half group j. */
+static __m128i half_group_sums(__m512i q01, __m512i q23)
+{
+    const __m512i ones = _mm512_set1_epi8(1), zero = _mm512_setzero_si512();
+    const __m512i quarters = _mm512_packs_epi32(_mm512_dpbusd_epi32(zero, ones, q01),
+                                                _mm512_dpbusd_epi32(zero, ones, q23));
+    const __m256i halves =
+        _mm256_add_epi16(_mm512_castsi512_si256(quarters), _mm512_extracti64x4_epi64(quarters, 1));
+
+    return _mm_add_epi16(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
+}
+
+ALWAYS_INLINE bool round_step(const float *x, int32_t g, int32_t n,
+                              const struct quantized_rows *row)
+{
+    const __m512i in_order =
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const float *inverse = row->s + g;
+    int8_t *q = row->q + (size_t)g * GROUP_ITEMS;
+    __m512i v[4], q01, q23;
+
+    x += (size_t)g * GROUP_ITEMS;
+    for (int32_t i = 0; i < 4; i++)
+        v[i] = i < n ? round_group(x + i * GROUP_ITEMS, inverse[i]) : _mm512_setzero_si512();
+    q01 = _mm512_packs_epi16(v[0], v[1]);
+    q23 = _mm512_packs_epi16(v[2], v[3]);
+    quantize_store_sums(half_group_sums(q01, q23), g, n, row);
+
+    q01 = _mm512_permutexvar_epi32(in_order, q01);
+    if (n == 1)
+        _mm256_storeu_si256((__m256i *)(void *)q, _mm512_castsi512_si256(q01));
+    else
+        _mm512_storeu_si512(q, q01);
+    if (n == 4)
+        _mm512_storeu_si512(q + 2 * GROUP_ITEMS, _mm512_permutexvar_epi32(in_order, q23));
+    return true;
 }
 
 bool quantize_row_avx512(const float *x, int32_t n, const struct quantized_rows *row)
 {
-    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
-    const int32_t n_groups = n / GROUP_ITEMS;
-
-    for (int32_t g = 0; g < n_groups; g++) {
-        const __m512 low = _mm512_loadu_ps(x + (size_t)g * GROUP_ITEMS);
-        const __m512 high = _mm512_loadu_ps(x + (size_t)g * GROUP_ITEMS + 16);
-        const uint32_t largest = _mm512_reduce_max_epu32(
-            _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
-                             _mm512_and_si512(_mm512_castps_si512(high), magnitude)));
-
-        if (largest >= QUANTIZE_NOT_FINITE) {
-            quantize_zero_groups(row, 0, n_groups);
-            return false;
-        }
-        if (bits_float(largest) < quantize_smallest)
-            quantize_zero_groups(row, g, 1);
-        else
-            quantize_group(low, high, bits_float(largest), row, g);
-    }
-    return true;
+    return quantize_groups(x, n / GROUP_ITEMS, row, round_step);
 }
