@@ -23,7 +23,9 @@ struct lane {
     int64_t n_steps, n_tokens;
     int64_t compute_ns, communicate_ns, wait_ns;
     int32_t blocks_peak;
-    int64_t planned_ns; /* clock when the plan under way was submitted */
+    int64_t planned_ns;  /* clock when the plan under way was submitted */
+    int64_t last_ns;     /* how long the step before was under way, */
+    int32_t last_tokens; /* and its tokens */
 };
 
 struct plugins;

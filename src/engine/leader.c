@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-enum { WAIT_NS = 100000 };
+enum { WAIT_NS = 100000, MAX_WAIT_NS = 50000000 };
 
 static enum shoal_status create_lane(struct shoal_engine *e, int32_t group, struct shoal_error *err)
 {
@@ -146,6 +146,8 @@ static enum shoal_status end_step(struct shoal_engine *e, int32_t group, bool *e
     mem_step_end();
     e->scheduler_ns += clock_ns() - start;
     lane->is_busy = false;
+    lane->last_ns = start - lane->planned_ns;
+    lane->last_tokens = lane->plan.n_tokens;
     lane->n_steps++;
     lane->n_tokens += lane->plan.n_tokens;
     lane->compute_ns += result->compute_ns;
@@ -162,16 +164,35 @@ static enum shoal_status end_step(struct shoal_engine *e, int32_t group, bool *e
     return SHOAL_OK;
 }
 
+/* When there may be something to do for a lane: not long before the step of a rank ends, which
+ * takes as long as the one before, or as much less as it has fewer tokens. */
+static int64_t wake_ns(const struct lane *lane)
+{
+    const int64_t n = lane->plan.n_tokens, last = lane->last_tokens;
+
+    if (!lane->is_busy)
+        return INT64_MAX;
+    return lane->planned_ns + (n < last ? lane->last_ns / last * n : lane->last_ns) / 8 * 7;
+}
+
 /* Sleep until something may have happened. */
 static void wait_for_ranks(struct shoal_engine *e, struct comm_backoff *backoff)
 {
     struct lane *own = &e->lanes[0];
+    int64_t until = INT64_MAX;
 
-    /* Beside a computing thread the leader must not spin: it would take the thread's core. */
-    if (own->is_busy && own->executor->ops->wait)
-        own->executor->ops->wait(own->executor, WAIT_NS);
-    else
+    if (!own->is_busy || !own->executor->ops->wait) {
         comm_backoff_wait(backoff);
+        return;
+    }
+    /* Beside a computing thread the leader must not spin, nor look every moment: it would take the
+     * thread's core. */
+    for (int32_t g = 1; g < e->n_groups; g++)
+        until = wake_ns(&e->lanes[g]) < until ? wake_ns(&e->lanes[g]) : until;
+    const int64_t now = clock_ns();
+    int64_t wait = until > now ? until - now : 0;
+    wait = wait < WAIT_NS ? WAIT_NS : wait > MAX_WAIT_NS ? MAX_WAIT_NS : wait;
+    own->executor->ops->wait(own->executor, wait);
 }
 
 static enum shoal_status plugin_failure(const struct shoal_engine *e, struct shoal_error *err)
