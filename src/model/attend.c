@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Rows of a tile: the kernels go through rows by twelves, sharing each load of K and V. */
-enum { TASKS_PER_THREAD = 4, TILE_ROWS = 24 };
+enum { TASKS_PER_THREAD = 4, TILE_ROWS = 24, PREFETCH_BYTES = 4096 };
 
 static int32_t n_splits_of(int32_t position)
 {
@@ -275,6 +275,24 @@ static void attend_task(struct model_run *r, const struct attend_task *task, flo
         ready_columns(r, in, i, i, task->head * hp->head_dim, task->n_group * hp->head_dim);
 }
 
+/* The blocks of a sequence lie anywhere, so its first keys, and the block that its new ones go
+ * into, are asked for while the task before is done. */
+static void prefetch_task(const struct model_run *r, const struct attend_task *task,
+                          const struct step_batch *batch, const struct kv_store *kv, int32_t il)
+{
+    const int32_t kv_head = task->head / (r->model->hp.n_head / r->model->hp.n_head_kv);
+    const int32_t last = batch->n_computed[task->seq] + task->token;
+    const int32_t *table = batch->slots[task->seq]->block_table;
+    const uint8_t *begin = kv_store_head(kv, il, table[0], kv_head);
+    const uint8_t *end = kv_store_head(kv, il, table[last / kv->options.block_size], kv_head);
+    const size_t n = kv->head_bytes < PREFETCH_BYTES ? kv->head_bytes : PREFETCH_BYTES;
+
+    for (size_t i = 0; i < n; i += 64) {
+        __builtin_prefetch(end + i, 1);
+        __builtin_prefetch(begin + i);
+    }
+}
+
 void attend(struct model_run *r, int32_t t, const struct step_batch *batch,
             const struct kv_store *kv, int32_t il, const struct layer_input *in)
 {
@@ -287,6 +305,8 @@ void attend(struct model_run *r, int32_t t, const struct step_batch *batch,
         const int32_t end = of + 1 == r->team.n_threads ? r->n_tasks : first_task(r, of + 1);
         for (int32_t i; (i = begin + team_take(&r->team, of)) < end;) {
             const struct attend_task *task = &r->tasks[i];
+            if (i + 1 < end && task[1].stores)
+                prefetch_task(r, task + 1, batch, kv, il);
             attend_task(r, task, thread_floats, batch,
                         &(struct key_source){kv, il, task->head / n_group}, in);
         }

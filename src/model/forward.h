@@ -18,7 +18,7 @@ struct model_run;
 struct plugins;
 
 /* Rows of logits that one call of model_logits can give. */
-enum { MODEL_LOGIT_ROWS = 32 };
+enum { MODEL_LOGIT_ROWS = 64 };
 
 struct model_run_options {
     const struct model *model;     /* attached; borrowed, outlives the run */
