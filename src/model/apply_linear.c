@@ -127,13 +127,35 @@ void apply_linear(struct model_run *r, int32_t t, const struct linear_job jobs[]
     }
 }
 
+static void prefetch_panels(const struct model_linear *l, int64_t panel)
+{
+    if (panel >= l->n_panels)
+        return;
+    /* as a number: the last panel may end before what is asked for */
+    const uintptr_t first = (uintptr_t)(l->panels + (size_t)panel * l->panel_bytes);
+    for (uintptr_t i = 0; i < AHEAD_BYTES; i += 64)
+        __builtin_prefetch((const void *)(first + i));
+}
+
 void prefetch_columns(const struct model_run *r, const struct model_linear *l, int32_t begin)
 {
-    if (r->model->weights == MODEL_WEIGHTS_F32 || begin >= l->n_out)
+    if (r->model->weights != MODEL_WEIGHTS_F32)
+        prefetch_panels(l, begin / PANEL_OUTPUTS);
+}
+
+void prefetch_linear(const struct model_run *r, int32_t t, const struct linear_job jobs[],
+                     int32_t n_jobs)
+{
+    int64_t n = 0, begin, end;
+
+    if (r->model->weights == MODEL_WEIGHTS_F32)
         return;
-    const uint8_t *first = l->panels + (size_t)(begin / PANEL_OUTPUTS) * l->panel_bytes;
-    for (size_t i = 0; i < AHEAD_BYTES; i += 64)
-        __builtin_prefetch(first + i);
+    for (int32_t j = 0; j < n_jobs; j++)
+        n += jobs[j].linear->n_panels;
+    share(n, r->team.n_threads, t, &begin, &end);
+    for (int32_t j = 0; j < n_jobs; begin -= jobs[j++].linear->n_panels)
+        if (begin >= 0)
+            prefetch_panels(jobs[j].linear, begin);
 }
 
 int32_t column_unit(const struct model_run *r)

@@ -143,6 +143,7 @@ static void attention_block(const struct forward_work *w, int32_t t, int32_t il)
     const struct layer_input attended = {&r->in, hp->n_head * hp->head_dim, il,
                                          any_quantized(m, out, 1)};
 
+    prefetch_linear(r, t, qkv, 3);
     enter_block(w, t, &in, l->attn_norm, il == 0);
     apply_linear(r, t, qkv, 3, n_rows);
     finish(r, t, PROFILE_LINEAR);
@@ -156,6 +157,7 @@ static void attention_block(const struct forward_work *w, int32_t t, int32_t il)
     const bool is_whole = !attended.is_quantized || hp->head_dim % GROUP_ITEMS == 0;
     const bool is_ready = !is_seen && is_whole && r->n_merges == 0;
     attend(r, t, w->batch, w->kv, il, is_ready ? &attended : NULL);
+    prefetch_linear(r, t, out, 1);
     finish(r, t, PROFILE_ATTENTION);
     if (!is_ready)
         merge_rows(w, t, il, &attended, is_seen);
@@ -202,11 +204,13 @@ static void feed_forward_block(const struct forward_work *w, int32_t t, int32_t 
     const struct linear_grid grid = linear_grid(r, (hp->n_ff + unit - 1) / unit, n_rows);
     int32_t i;
 
+    prefetch_linear(r, t, gate_up, 1);
     enter_block(w, t, &in, l->ffn_norm, false);
     for (struct team_pieces mine = team_pieces(&r->team, t, grid.n_pieces); team_next(&mine, &i);) {
         const struct linear_piece piece = linear_piece(&grid, i);
         gate_piece(r, t, l, &gated, &piece);
     }
+    prefetch_linear(r, t, down, 1);
     finish(r, t, PROFILE_ROWS);
     apply_linear(r, t, down, 1, n_rows);
     finish(r, t, PROFILE_LINEAR);

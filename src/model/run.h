@@ -147,6 +147,9 @@ void apply_linear(struct model_run *r, int32_t t, const struct linear_job jobs[]
 void apply_columns(const struct model_run *r, const struct linear_job *job, int32_t begin,
                    int32_t end, int32_t row, int32_t row_end);
 int32_t column_unit(const struct model_run *r);
+/* Thread t's share of the next linear stage: its first lines, before the stage's barrier. */
+void prefetch_linear(const struct model_run *r, int32_t t, const struct linear_job jobs[],
+                     int32_t n_jobs);
 /* Output `begin` of a layer comes soon, after a stretch of memory that does not lead up to it. */
 void prefetch_columns(const struct model_run *r, const struct model_linear *l, int32_t begin);
 

@@ -232,7 +232,7 @@ static bool make_batch(struct world *w)
 static void keep_rows(struct world *w, int32_t row, int32_t n, int32_t at)
 {
     const size_t n_vocab = (size_t)w->limits.n_vocab;
-    int32_t rows[MODEL_LOGIT_ROWS];
+    int32_t rows[MODEL_LOGIT_ROWS] = {0};
     const float *logits;
     int64_t ld;
 
