@@ -2,34 +2,36 @@
  * gone through in blocks whose activations stay in the second-level cache. */
 #include "model/run.h"
 
-enum { ROW_BLOCK = 96, PIECES_PER_THREAD = 8, AHEAD_BYTES = 4096 };
+enum { ROW_BLOCK = 96, AHEAD_BYTES = 4096 };
 
-int32_t n_pieces(const struct model_run *r, int64_t n)
-{
-    const int64_t most = (int64_t)PIECES_PER_THREAD * r->team.n_threads;
-
-    return (int32_t)(n < most ? n : most);
-}
-
-struct linear_grid linear_grid(const struct model_run *r, int64_t n_units, int32_t n_rows)
+struct linear_walk linear_walk(struct model_run *r, int32_t t, int64_t n_units, int32_t n_rows)
 {
     const int32_t n_blocks = (n_rows + ROW_BLOCK - 1) / ROW_BLOCK;
-    const int64_t n = (n_pieces(r, INT32_MAX) + n_blocks - 1) / n_blocks;
 
-    return (struct linear_grid){.n_units = n_units,
+    return (struct linear_walk){.pieces = team_pieces(&r->team, t, n_units * n_blocks),
                                 .n_rows = n_rows,
                                 .n_blocks = n_blocks,
-                                .n_pieces = (int32_t)(n < n_units ? n : n_units) * n_blocks};
+                                .block = n_blocks};
 }
 
-struct linear_piece linear_piece(const struct linear_grid *grid, int32_t piece)
+bool linear_next(struct linear_walk *walk, struct linear_piece *piece)
 {
-    const int32_t block = piece % grid->n_blocks;
-    struct linear_piece p = {.row = block * ROW_BLOCK};
+    const int64_t n = walk->n_blocks;
 
-    share(grid->n_units, grid->n_pieces / grid->n_blocks, piece / grid->n_blocks, &p.begin, &p.end);
-    p.row_end = grid->n_rows - p.row < ROW_BLOCK ? grid->n_rows : p.row + ROW_BLOCK;
-    return p;
+    do {
+        if (walk->block == n) {
+            if (!team_next(&walk->pieces, &walk->begin, &walk->end))
+                return false;
+            walk->block = 0;
+        }
+        /* the units of the piece that lie in this block */
+        piece->begin = (walk->begin - walk->block + n - 1) / n;
+        piece->end = (walk->end - walk->block + n - 1) / n;
+        piece->row = walk->block++ * ROW_BLOCK;
+        piece->row_end =
+            walk->n_rows - piece->row < ROW_BLOCK ? walk->n_rows : piece->row + ROW_BLOCK;
+    } while (piece->begin == piece->end);
+    return true;
 }
 
 bool linear_wants_quantized(const struct model *m, const struct model_linear *l)
@@ -107,14 +109,12 @@ static void apply_units(const struct model_run *r, const struct linear_job *job,
 void apply_linear(struct model_run *r, int32_t t, const struct linear_job jobs[], int32_t n_jobs,
                   int32_t n_rows)
 {
+    struct linear_piece piece;
     int64_t n = 0;
-    int32_t i;
 
     for (int32_t j = 0; j < n_jobs; j++)
         n += n_units(r, jobs[j].linear);
-    const struct linear_grid grid = linear_grid(r, n, n_rows);
-    for (struct team_pieces mine = team_pieces(&r->team, t, grid.n_pieces); team_next(&mine, &i);) {
-        const struct linear_piece piece = linear_piece(&grid, i);
+    for (struct linear_walk walk = linear_walk(r, t, n, n_rows); linear_next(&walk, &piece);) {
         int64_t base = 0;
         for (int32_t j = 0; j < n_jobs; j++) {
             const int64_t units = n_units(r, jobs[j].linear);

@@ -24,31 +24,6 @@ static void finish(struct model_run *r, int32_t t, enum profile_stage stage)
     profile_end(p, PROFILE_BARRIER);
 }
 
-/* Thread t's rows of a stage that goes through n_rows: the next few of them, until there are none
- * left. */
-struct stage_rows {
-    struct team_pieces pieces;
-    int32_t n_rows;
-};
-
-static struct stage_rows stage_rows(struct model_run *r, int32_t t, int32_t n_rows)
-{
-    return (struct stage_rows){team_pieces(&r->team, t, n_pieces(r, n_rows)), n_rows};
-}
-
-static bool next_rows(struct stage_rows *rows, int32_t *begin, int32_t *end)
-{
-    int64_t from, to;
-    int32_t piece;
-
-    if (!team_next(&rows->pieces, &piece))
-        return false;
-    share(rows->n_rows, rows->pieces.n, piece, &from, &to);
-    *begin = (int32_t)from;
-    *end = (int32_t)to;
-    return true;
-}
-
 /* A step as the threads see it. */
 struct forward_work {
     struct model_run *r;
@@ -61,11 +36,11 @@ static void enter_block(const struct forward_work *w, int32_t t, const struct la
                         const float *norm, bool is_first)
 {
     struct model_run *r = w->r;
-    struct stage_rows rows = stage_rows(r, t, w->batch->n_tokens);
-    int32_t begin, end;
+    struct team_pieces rows = team_pieces(&r->team, t, w->batch->n_tokens);
+    int64_t begin, end;
 
-    while (next_rows(&rows, &begin, &end))
-        for (int32_t row = begin; row < end; row++) {
+    while (team_next(&rows, &begin, &end))
+        for (int32_t row = (int32_t)begin; row < end; row++) {
             if (is_first)
                 embed_row(r, w->batch, row);
             else
@@ -82,11 +57,11 @@ static void store_rows(const struct forward_work *w, int32_t t, int32_t il)
 {
     struct model_run *r = w->r;
     const struct model_hparams *hp = &r->model->hp;
-    struct stage_rows rows = stage_rows(r, t, w->batch->n_tokens);
-    int32_t begin, end;
+    struct team_pieces rows = team_pieces(&r->team, t, w->batch->n_tokens);
+    int64_t begin, end;
 
-    while (next_rows(&rows, &begin, &end))
-        for (int32_t row = begin; row < end; row++) {
+    while (team_next(&rows, &begin, &end))
+        for (int32_t row = (int32_t)begin; row < end; row++) {
             if (r->stored_by_task[row])
                 continue;
             rotate_queries(r, w->batch, row, 0, hp->n_head);
@@ -107,11 +82,11 @@ static void merge_rows(const struct forward_work *w, int32_t t, int32_t il,
                        const struct layer_input *in, bool is_seen)
 {
     struct model_run *r = w->r;
-    struct stage_rows rows = stage_rows(r, t, w->batch->n_tokens);
-    int32_t begin, end;
+    struct team_pieces rows = team_pieces(&r->team, t, w->batch->n_tokens);
+    int64_t begin, end;
 
-    while (next_rows(&rows, &begin, &end))
-        for (int32_t row = begin; row < end; row++) {
+    while (team_next(&rows, &begin, &end))
+        for (int32_t row = (int32_t)begin; row < end; row++) {
             attend_merge_row(r, t, row);
             if (!is_seen)
                 ready_columns(r, in, row, row, 0, in->k);
@@ -122,9 +97,9 @@ static void merge_rows(const struct forward_work *w, int32_t t, int32_t il,
     if (t == 0)
         attention_hooks_call(r, w->batch, w->kv, il);
     finish(r, t, PROFILE_ATTENTION);
-    rows = stage_rows(r, t, w->batch->n_tokens);
-    while (next_rows(&rows, &begin, &end))
-        for (int32_t row = begin; row < end; row++)
+    rows = team_pieces(&r->team, t, w->batch->n_tokens);
+    while (team_next(&rows, &begin, &end))
+        for (int32_t row = (int32_t)begin; row < end; row++)
             ready_columns(r, in, row, row, 0, in->k);
     finish(r, t, PROFILE_ROWS);
 }
@@ -201,15 +176,13 @@ static void feed_forward_block(const struct forward_work *w, int32_t t, int32_t 
     const struct layer_input in = {&r->in, hp->n_embd, il, any_quantized(m, gate_up, 2)};
     const struct layer_input gated = {&r->gated, hp->n_ff, il, any_quantized(m, down, 1)};
     const int32_t unit = column_unit(r);
-    const struct linear_grid grid = linear_grid(r, (hp->n_ff + unit - 1) / unit, n_rows);
-    int32_t i;
+    struct linear_walk walk = linear_walk(r, t, (hp->n_ff + unit - 1) / unit, n_rows);
+    struct linear_piece piece;
 
     prefetch_linear(r, t, gate_up, 1);
     enter_block(w, t, &in, l->ffn_norm, false);
-    for (struct team_pieces mine = team_pieces(&r->team, t, grid.n_pieces); team_next(&mine, &i);) {
-        const struct linear_piece piece = linear_piece(&grid, i);
+    while (linear_next(&walk, &piece))
         gate_piece(r, t, l, &gated, &piece);
-    }
     prefetch_linear(r, t, down, 1);
     finish(r, t, PROFILE_ROWS);
     apply_linear(r, t, down, 1, n_rows);
@@ -220,8 +193,8 @@ static void forward_thread(void *user, int32_t t, int32_t n_threads)
 {
     const struct forward_work *w = user;
     struct model_run *r = w->r;
-    struct stage_rows rows;
-    int32_t begin, end;
+    struct team_pieces rows;
+    int64_t begin, end;
 
     (void)n_threads;
     mem_step_begin("forward pass");
@@ -231,9 +204,9 @@ static void forward_thread(void *user, int32_t t, int32_t n_threads)
         if (!r->is_left && r->model->layers[il].gate.n_out > 0)
             feed_forward_block(w, t, il);
     }
-    rows = stage_rows(r, t, w->batch->n_tokens);
-    while (next_rows(&rows, &begin, &end))
-        for (int32_t row = begin; row < end; row++)
+    rows = team_pieces(&r->team, t, w->batch->n_tokens);
+    while (team_next(&rows, &begin, &end))
+        for (int32_t row = (int32_t)begin; row < end; row++)
             add_branch(r, row);
     profile_end(model_profile_of(r, t), PROFILE_ROWS);
     mem_step_end();
@@ -285,14 +258,14 @@ static void logits_thread(void *user, int32_t t, int32_t n_threads)
     const struct model *m = r->model;
     const struct linear_job job[] = {{&m->output, &r->in, r->logits}};
     const struct layer_input in = {&r->in, m->hp.n_embd, m->hp.n_layer, any_quantized(m, job, 1)};
-    struct stage_rows rows = stage_rows(r, t, work->n);
-    int32_t begin, end;
+    struct team_pieces rows = team_pieces(&r->team, t, work->n);
+    int64_t begin, end;
 
     (void)n_threads;
     mem_step_begin("output matrix");
     profile_begin(model_profile_of(r, t));
-    while (next_rows(&rows, &begin, &end))
-        for (int32_t i = begin; i < end; i++)
+    while (team_next(&rows, &begin, &end))
+        for (int32_t i = (int32_t)begin; i < end; i++)
             norm_row(r, &in, i, r->logit_rows[i], m->output_norm);
     finish(r, t, PROFILE_ROWS);
     apply_linear(r, t, job, 1, work->n);

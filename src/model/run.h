@@ -122,21 +122,20 @@ static inline void share(int64_t n, int32_t n_threads, int32_t t, int64_t *begin
 /* True when any of the layers wants quantised input (in float input otherwise). */
 bool linear_wants_quantized(const struct model *m, const struct model_linear *l);
 
-/* Pieces of a stage of n like things, for team_pieces. */
-int32_t n_pieces(const struct model_run *r, int64_t n);
-
-/* A linear stage cut into pieces, along its units of outputs and, where there are many rows, along
- * blocks of rows. */
-struct linear_grid {
-    int64_t n_units;
-    int32_t n_rows, n_blocks, n_pieces;
+/* Thread t's part of a linear stage of n_rows rows, in rectangles: along its units of outputs, and
+ * where there are many rows along blocks of rows. */
+struct linear_walk {
+    struct team_pieces pieces;
+    int64_t begin, end; /* of the piece at hand: unit * n_blocks + block */
+    int32_t n_rows, n_blocks, block;
 };
 struct linear_piece {
     int64_t begin, end; /* units */
     int32_t row, row_end;
 };
-struct linear_grid linear_grid(const struct model_run *r, int64_t n_units, int32_t n_rows);
-struct linear_piece linear_piece(const struct linear_grid *grid, int32_t piece);
+struct linear_walk linear_walk(struct model_run *r, int32_t t, int64_t n_units, int32_t n_rows);
+/* False: there are none left. */
+bool linear_next(struct linear_walk *walk, struct linear_piece *piece);
 
 /* Thread t's part of layers that read the same n_rows rows: a stage of its own.
  */

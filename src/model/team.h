@@ -14,6 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Pieces of a thread's share of a stage. */
+enum { TEAM_PIECES = 8 };
+
 /* What thread t of a team has taken of its share of the stage's pieces, for even and odd stages; a
  * cache line of its own. */
 struct team_share {
@@ -57,31 +60,42 @@ static inline int32_t team_take(struct team *team, int32_t t)
     return atomic_fetch_add_explicit(&team->shares[t].n_taken[round & 1], 1, memory_order_relaxed);
 }
 
-/* The pieces 0 .. n - 1 of a stage, shared out evenly: a thread takes those of its own share in
- * order, then what others have not begun, so that one that lost its core for a while is not waited
- * for. A stage has one such loop at most. */
+/* The like things 0 .. n - 1 of a stage, shared out evenly: a thread takes those of its own share
+ * in order, then what others have not begun, so that one that lost its core for a while is not
+ * waited for. Pieces get smaller towards a share's end: few takes, and threads that end at nearly
+ * the same time. A stage has one such loop at most. */
 struct team_pieces {
     struct team *team;
-    int32_t n, of, n_tried; /* takes from the share of thread `of` */
+    int64_t n;
+    int32_t of, n_tried; /* takes from the share of thread `of` */
 };
 
-static inline struct team_pieces team_pieces(struct team *team, int32_t t, int32_t n)
+static inline struct team_pieces team_pieces(struct team *team, int32_t t, int64_t n)
 {
     return (struct team_pieces){.team = team, .n = n, .of = t};
 }
 
-/* False: there are none left. */
-static inline bool team_next(struct team_pieces *p, int32_t *piece)
+/* Where piece i of a share of n begins. */
+static inline int64_t team_piece_begin(int64_t n, int32_t i)
 {
-    const int64_t n_threads = p->team->n_threads;
+    const int64_t left = TEAM_PIECES - i;
 
-    for (; p->n_tried < n_threads; p->n_tried++, p->of = (p->of + 1) % (int32_t)n_threads) {
-        const int64_t begin = p->n * (int64_t)p->of / n_threads;
-        const int64_t end = p->n * (p->of + (int64_t)1) / n_threads;
-        const int64_t i = begin + team_take(p->team, p->of);
-        if (i < end) {
-            *piece = (int32_t)i;
-            return true;
+    return n - n * left * left / (TEAM_PIECES * TEAM_PIECES);
+}
+
+/* The next piece, [begin, end), not empty. False: there are none left. */
+static inline bool team_next(struct team_pieces *p, int64_t *begin, int64_t *end)
+{
+    const int32_t n_threads = p->team->n_threads;
+
+    for (; p->n_tried < n_threads; p->n_tried++, p->of = (p->of + 1) % n_threads) {
+        const int64_t first = p->n * p->of / n_threads;
+        const int64_t n = p->n * (p->of + 1) / n_threads - first;
+        for (int32_t i; n > 0 && (i = team_take(p->team, p->of)) < TEAM_PIECES;) {
+            *begin = first + team_piece_begin(n, i);
+            *end = first + team_piece_begin(n, i + 1);
+            if (*begin < *end)
+                return true;
         }
     }
     return false;
