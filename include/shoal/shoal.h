@@ -42,6 +42,7 @@ struct shoal_options {
     int32_t block_size;               /* tokens a KV block: 8, 16, 32, 64, 128 */
     uint64_t kv_cache_memory;         /* bytes of a rank's KV pool; 0: by the free memory */
     int32_t num_kv_blocks;            /* its blocks instead; 0: by kv_cache_memory */
+    bool populate_kv_cache;           /* take its memory at start, not as blocks are first used */
     const char *kv_cache_dtype;       /* "f16", "f32", "bf16", "q8_0" */
     const char *kv_layout;            /* "paged", "dense" */
     const char *weights;              /* "file", "f32" */

@@ -7,6 +7,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* since Linux 5.14; an older one refuses it */
+#endif
+
+enum { LEAST_PAGE = 4096 };
+
 static _Thread_local const char *step_phase;
 static atomic_size_t n_mapped;
 
@@ -96,6 +102,17 @@ void *mem_map(size_t n_bytes)
     atomic_fetch_add(&n_mapped, n_bytes);
     madvise(p, n_bytes, MADV_HUGEPAGE); /* a wish: a kernel without huge pages says no */
     return p;
+}
+
+void mem_populate(void *p, size_t n_bytes)
+{
+    volatile char *bytes = p;
+
+    check_guard();
+    if (madvise(p, n_bytes, MADV_POPULATE_WRITE) == 0)
+        return;
+    for (size_t i = 0; i < n_bytes; i += LEAST_PAGE)
+        bytes[i] = 0;
 }
 
 void mem_unmap(void *p, size_t n_bytes)

@@ -6,6 +6,7 @@
 #include "base/subcommands.h"
 #include "cli/commands.h"
 #include "engine/command.h"
+#include "engine/options.h"
 
 static const struct subcommand benchmarks[] = {
     {"grid", bench_grid, "prefill and decode rates over prompt lengths and batch sizes"},
@@ -36,10 +37,22 @@ int cli_bench(int argc, char *argv[])
     return subcommands_call(&all, argc, argv);
 }
 
-void bench_widen(const struct command_line *cl, struct shoal_options *options, int32_t n)
+struct setting_table bench_options_table(struct shoal_options *options)
 {
-    if (!command_line_given(cl, "max-num-seqs") && n > options->max_num_seqs)
+    const struct setting_table t = engine_options_table(options);
+
+    options->enable_prefix_caching = false;
+    options->populate_kv_cache = true;
+    return t;
+}
+
+void bench_fit(const struct command_line *cl, struct shoal_options *options, int32_t n,
+               int64_t n_tokens)
+{
+    if (!command_line_given(cl, "max-num-seqs"))
         options->max_num_seqs = n;
+    if (!command_line_given(cl, "max-model-len") && n_tokens <= INT32_MAX)
+        options->max_model_len = (int32_t)n_tokens;
 }
 
 struct bench_work {

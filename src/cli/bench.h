@@ -20,9 +20,15 @@ struct bench {
     int64_t n_done; /* requests that have ended */
 };
 
-/* A batch of n is to run at once, however it is shared out: lets so many run, where the command
- * line does not say how many may. */
-void bench_widen(const struct command_line *cl, struct shoal_options *options, int32_t n);
+/* As engine_options_table, with the defaults of random batches: prompts that share nothing, and a
+ * KV pool that is there before the clock starts, as in the middle of a server's run. */
+struct setting_table bench_options_table(struct shoal_options *options);
+
+/* Batches of up to n requests of up to n_tokens each are to run at once, however they are shared
+ * out: lets so many and so long ones run and no more, where the command line does not say. That
+ * keeps the pool, all of which is taken, to what is used. */
+void bench_fit(const struct command_line *cl, struct shoal_options *options, int32_t n,
+               int64_t n_tokens);
 
 typedef enum shoal_status (*bench_func_t)(struct bench *b, void *user, struct shoal_error *err);
 

@@ -302,7 +302,7 @@ static int run(const struct command_line *cl, struct comparison *c, struct shoal
     if (comm_under_mpirun())
         return command_line_refuse(cl, "the variants take turns in one process: start it without "
                                        "mpirun; `shoal study scaling` compares numbers of ranks");
-    bench_widen(cl, base, c->fields.batch_size);
+    bench_fit(cl, base, c->fields.batch_size, (int64_t)c->fields.input_len + c->fields.output_len);
     code = engine_options_check(cl, base);
     if (code)
         return code;
@@ -330,13 +330,11 @@ int bench_compare(int argc, char *argv[])
                                       .num_iters_warmup = 2}};
     const struct setting_table tables[] = {
         {settings, sizeof settings / sizeof *settings, &c.fields},
-        engine_options_table(&engine),
+        bench_options_table(&engine),
     };
     struct command_line cl;
     int code;
 
-    /* Random prompts share nothing. */
-    engine.enable_prefix_caching = false;
     if (!command_line_open(&cl, &command, tables, 2, argc, argv, &code))
         return code;
     code = run(&cl, &c, &engine);

@@ -240,14 +240,12 @@ int bench_grid(int argc, char *argv[])
     struct grid_fields f = {.npp = "128", .ntg = "64", .npl = "1,8,32", .repeat = 1};
     const struct setting_table tables[] = {
         {settings, sizeof settings / sizeof *settings, &f},
-        engine_options_table(&engine),
+        bench_options_table(&engine),
     };
     struct command_line cl;
     struct grid g;
     int code;
 
-    /* Random prompts share nothing. */
-    engine.enable_prefix_caching = false;
     if (!command_line_open(&cl, &command, tables, 2, argc, argv, &code))
         return code;
     g.repeat = f.repeat;
@@ -263,7 +261,8 @@ int bench_grid(int argc, char *argv[])
         code = command_line_refuse(&cl, "--profile is a table: give it without --json");
     } else {
         if (largest(&g.npl) <= 1 << 16)
-            bench_widen(&cl, &engine, largest(&g.npl));
+            bench_fit(&cl, &engine, largest(&g.npl),
+                      (int64_t)largest(&g.npp) + largest(&g.ntg) + 1);
         code = engine_options_check(&cl, &engine);
         if (!code)
             code = bench_run(&cl, &engine, run_grid, &g);

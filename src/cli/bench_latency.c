@@ -139,7 +139,8 @@ static int run(const struct command_line *cl, struct shoal_options *engine, stru
     struct shoal_error err;
     int code;
 
-    bench_widen(cl, engine, l->fields.batch_size);
+    bench_fit(cl, engine, l->fields.batch_size,
+              (int64_t)l->fields.input_len + l->fields.output_len);
     code = engine_options_check(cl, engine);
     if (code)
         return code;
@@ -166,13 +167,11 @@ int bench_latency(int argc, char *argv[])
                                    .num_iters_warmup = 10}};
     const struct setting_table tables[] = {
         {settings, sizeof settings / sizeof *settings, &l.fields},
-        engine_options_table(&engine),
+        bench_options_table(&engine),
     };
     struct command_line cl;
     int code;
 
-    /* Random prompts share nothing. */
-    engine.enable_prefix_caching = false;
     if (!command_line_open(&cl, &command, tables, 2, argc, argv, &code))
         return code;
     code = run(&cl, &engine, &l);

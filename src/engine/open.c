@@ -74,6 +74,7 @@ static enum shoal_status create_worker(struct shoal_engine *e, struct shoal_erro
                                            .n_threads = e->n_threads,
                                            .limits = e->limits,
                                            .kv_dtype = e->kv_dtype,
+                                           .populate_kv = e->options.populate_kv_cache,
                                            .plugins = e->plugins};
 
     enum shoal_status status;

@@ -113,8 +113,10 @@ static enum shoal_status choose_blocks(struct shoal_engine *e, const struct rank
             memory = share < memory ? share : memory;
         }
         /* More than this would never be used, even with a cache of what ended. */
-        const uint64_t useful = 4 * block_bytes * (uint64_t)e->limits.max_seqs *
-                                (uint64_t)blocks_of(hp->n_ctx, o->block_size);
+        const int32_t longest = o->max_model_len > 0 ? o->max_model_len : hp->n_ctx;
+        const uint64_t useful = (o->enable_prefix_caching ? 4 : 1) * block_bytes *
+                                (uint64_t)e->limits.max_seqs *
+                                (uint64_t)blocks_of(longest, o->block_size);
         memory = useful < memory ? useful : memory;
     }
     if (n_blocks == 0)
@@ -137,7 +139,8 @@ static enum shoal_status choose_length(struct shoal_engine *e, struct shoal_erro
 
     if (length > n_ctx)
         return shoal_fail(err, SHOAL_E_INVALID,
-                          "--max-model-len %lld is more than the model's context of %d tokens",
+                          "requests of %lld tokens (--max-model-len) are longer than the model's "
+                          "context of %d",
                           (long long)length, n_ctx);
     if (length > pool)
         return shoal_fail(

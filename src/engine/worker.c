@@ -81,6 +81,8 @@ enum shoal_status worker_create(struct worker **out, const struct worker_options
     for (int32_t i = 0; i < options->n_threads; i++)
         if ((status = sampler_create(&w->samplers[i], hp->n_vocab, err)))
             goto fail;
+    if (options->populate_kv)
+        kv_store_populate(&w->kv);
     *out = w;
     return SHOAL_OK;
 fail:

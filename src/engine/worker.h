@@ -22,6 +22,7 @@ struct worker_options {
     int32_t n_threads;
     struct step_limits limits;
     enum kv_dtype kv_dtype;
+    bool populate_kv;        /* take the KV pool's memory now, not as blocks are first used */
     struct plugins *plugins; /* borrowed; NULL: none */
 };
 

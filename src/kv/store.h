@@ -7,7 +7,8 @@
  * Where rows are stored another way (row_bytes > 0), a head is the K rows of the block's tokens,
  * then their V rows, each of row_bytes bytes, and dtype says nothing.
  *
- * Pages are touched first by whoever writes them, so a pool costs what was used of it. */
+ * Pages are touched first by whoever writes them, so a pool costs what was used of it, unless all
+ * are asked for at the start. */
 #ifndef KV_STORE_H
 #define KV_STORE_H
 
@@ -34,6 +35,8 @@ size_t kv_store_block_bytes(const struct kv_store_options *options);
 
 enum shoal_status kv_store_init(struct kv_store *s, const struct kv_store_options *options,
                                 struct shoal_error *err);
+/* Take the memory of all blocks now. Only before any is used. */
+void kv_store_populate(struct kv_store *s);
 void kv_store_fini(struct kv_store *s); /* zeroed is fine */
 
 static inline uint8_t *kv_store_layer(const struct kv_store *s, int32_t il)

@@ -38,6 +38,28 @@ done
 [ "$(head -1 t.csv | cut -d, -f1-3)" = seconds,label,resident ] || fail "t.csv has no head"
 [ "$(grep -c '"ready"\|"end"' t.csv)" -eq 2 ] || fail "t.csv lacks a mark"
 
+# present FILE: the tables of memory in it whose pool was all in memory at the start.
+present()
+{
+    awk '$1 == "kv_pool" && $2 " " $3 == $4 " " $5' "$1" | wc -l
+}
+# shellcheck disable=SC2086
+shoal $common --memory-report
+expect_code 0
+[ "$(present err)" -eq 0 ] || fail "a pool was in memory before its use"
+cp results lazy
+# shellcheck disable=SC2086
+shoal $common --memory-report --populate-kv-cache
+expect_code 0
+[ "$(present err)" -eq "$n_ranks" ] || fail "not every rank's pool was in memory at the start"
+answers()
+{
+    sed 's/.*"custom_id"/"custom_id"/; s/"created": *[0-9]*//' "$1" | sort
+}
+answers lazy >lazy.answers
+answers results >taken.answers
+cmp -s lazy.answers taken.answers || fail "a pool taken at the start gives other answers"
+
 # shellcheck disable=SC2086
 shoal $common --metrics-file m.csv --memory-timeline t.json
 expect_code 0
@@ -108,6 +130,20 @@ head -1 in >&3
 wait_for "the metrics" test -s timed.json
 exec 3>&-
 wait $pid || fail "the run with an interval failed"
+
+# A benchmark has its pool in memory before it measures, unless it is told otherwise.
+for bench in "grid -npp 8 -ntg 4 -npl 1" "latency --num-iters 1 --output-len 4" \
+    "compare --num-iters 4 --output-len 4 --variant a: --variant b:"; do
+    case $bench in compare*) n=2 ;; *) n=1 ;; esac
+    # shellcheck disable=SC2086
+    shoal bench $bench -m tiny -t 1 --num-kv-blocks 64 --memory-report
+    expect_code 0
+    [ "$(present err)" -eq $n ] || fail "bench $bench measures with a pool that is not in memory"
+    # shellcheck disable=SC2086
+    shoal bench $bench -m tiny -t 1 --num-kv-blocks 64 --memory-report --no-populate-kv-cache
+    expect_code 0
+    [ "$(present err)" -eq 0 ] || fail "bench $bench does not heed --no-populate-kv-cache"
+done
 
 # Sets of options against each other.
 shoal bench compare -m tiny -t 1 --num-kv-blocks 64 --input-len 8 --output-len 4 --batch-size 2 --num-iters 4 \

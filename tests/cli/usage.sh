@@ -19,7 +19,7 @@ refused "there is no command rum; the nearest is run" rum
 refused "there is no command frobnicate" frobnicate
 refused "--block-size: 7 is not one of 8, 16, 32, 64, 128" run --block-size 7 -p x
 refused "--dp 7 on $n_ranks rank" run --dp 7 -p x
-refused "--max-model-len 513 is more than the model's context" run -p x --max-model-len 513
+refused "requests of 513 tokens (--max-model-len) are longer than the model's context" run -p x --max-model-len 513
 
 # mpirun takes a second to end ranks that fail: the others are tried with one process only
 if [ -z "$LAUNCH" ]; then

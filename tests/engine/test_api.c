@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "engine/engine.h"
 #include "engine/open_engine.h"
+#include "shoal/observe.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -815,6 +816,34 @@ START_TEST(a_pool_without_a_block)
 }
 END_TEST
 
+/* A pool that is in memory before the first request, and one that comes with use: the same tokens.
+ */
+START_TEST(a_pool_taken_at_start)
+{
+    static struct seen seen[2];
+
+    for (int i = 0; i < 2; i++) {
+        struct shoal_options options = default_options("embedded");
+        struct shoal_engine *engine;
+        struct shoal_memory m;
+
+        ck_assert(!options.populate_kv_cache);
+        options.populate_kv_cache = i == 1;
+        engine = open_engine(&options);
+        shoal_memory_now(engine, &m);
+        ck_assert_uint_gt(m.part_held[SHOAL_MEMORY_KV_POOL], 0);
+        ck_assert_uint_eq(m.part_resident[SHOAL_MEMORY_KV_POOL],
+                          i == 1 ? m.part_held[SHOAL_MEMORY_KV_POOL] : 0);
+        submit(engine, greedy(romeo, 40), &seen[i]);
+        run_all(engine);
+        ck_assert_int_eq(seen[i].n_tokens, 40);
+        check_idle(engine);
+        close_engine(engine);
+    }
+    ck_assert(memcmp(&seen[0], &seen[1], sizeof seen[0]) == 0);
+}
+END_TEST
+
 static void *interrupt_soon(void *user)
 {
     usleep(20000);
@@ -1015,6 +1044,7 @@ SUITE("api", the_guard_bites, events_say_what_happened, a_callback_gets_what_pol
       submit_in_a_callback, stop_texts_are_caught_and_not_shown,
       text_is_held_back_no_longer_than_needed, stop_ids_and_min_tokens, nothing_to_generate,
       text_is_always_utf8, a_model_that_never_ends, values_out_of_range, prompts_that_do_not_fit,
-      options_that_cannot_be, a_pool_without_a_block, an_interrupt_from_another_thread,
-      an_interrupt_before_the_run, engines_one_after_the_other_and_beside_each_other,
-      close_while_requests_run, close_with_callbacks_that_cancel, a_random_walk)
+      options_that_cannot_be, a_pool_without_a_block, a_pool_taken_at_start,
+      an_interrupt_from_another_thread, an_interrupt_before_the_run,
+      engines_one_after_the_other_and_beside_each_other, close_while_requests_run,
+      close_with_callbacks_that_cancel, a_random_walk)

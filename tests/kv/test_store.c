@@ -1,5 +1,6 @@
 #include "kv/store.h"
 
+#include "support/present.h"
 #include "support/suite.h"
 
 #include <string.h>
@@ -117,5 +118,26 @@ START_TEST(rows_stand_side_by_side)
 }
 END_TEST
 
+START_TEST(a_populated_pool_is_present_and_zero)
+{
+    static const struct kv_store_options table[] = {
+        {KV_F16, 3, 100, 16, 2, 64, 0},
+        {KV_Q8_0, 1, 1, 8, 1, 32, 0},
+        {KV_F16, 2, 301, 8, 2, 32, 5},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct kv_store s;
+
+        ck_assert_int_eq(kv_store_init(&s, &table[i], NULL), SHOAL_OK);
+        ck_assert_uint_eq(pages_present(s.bytes, s.n_bytes), 0);
+        kv_store_populate(&s);
+        ck_assert_uint_eq(pages_present(s.bytes, s.n_bytes), pages_of(s.n_bytes));
+        ck_assert_uint_eq(bytes_not_zero(s.bytes, s.n_bytes), 0);
+        kv_store_fini(&s);
+    }
+}
+END_TEST
+
 SUITE("kv/store", strides, options_out_of_range, a_copy_takes_all_layers_and_nothing_else,
-      rows_stand_side_by_side)
+      rows_stand_side_by_side, a_populated_pool_is_present_and_zero)

@@ -16,7 +16,7 @@ enum {
     TILE_ROWS = 12,
     BUNCH_ROWS = 6,
     BLOCK_BYTES = 128 * 1024,
-    PREFETCH_ROWS = 4,
+    PREFETCH_ROWS = 7,
     PREFETCH_BYTES = 3072
 };
 
