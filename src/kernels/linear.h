@@ -58,14 +58,16 @@ void panel_unpack_row(enum weight_type type, const void *panel, int32_t output, 
                       float *out);
 
 /* Rows of activations, quantised in groups of 32 (row_kernels.quantize in rows.h fills it). Row t
- * starts at element t * k of q, t * (k / 32) of d and s, t * (k / 16) of sum16. The two half group
- * sums of a group are int16 side by side, so that one broadcast and one pairwise multiply-add take
- * off an offset, or add a minimum, in every lane. */
+ * starts at element t * k of q, t * (k / 32) of d, s and sum, t * (k / 16) of sum16. The two half
+ * group sums of a group are int16 side by side, so that one broadcast and one pairwise multiply-add
+ * take off an offset, or add a minimum, in every lane; a sum that starts at a multiple of `sum` has
+ * an offset taken off for nothing. */
 struct quantized_rows {
     int8_t *q;      /* (n_rows, k) in [-127, 127] */
     float *d;       /* (n_rows, k / 32) scale: x ~ d * q */
     float *s;       /* (n_rows, k / 32) d * float(sum of the group's q) */
     int16_t *sum16; /* (n_rows, k / 16) sum of each half group's q */
+    int32_t *sum;   /* (n_rows, k / 32) -128 times the sum of each group's q */
 };
 
 struct linear_args {

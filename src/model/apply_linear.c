@@ -46,7 +46,8 @@ static struct quantized_rows rows_from(const struct quantized_rows *x, int32_t r
     return (struct quantized_rows){.q = x->q + t * n,
                                    .d = x->d + t * (n / 32),
                                    .s = x->s + t * (n / 32),
-                                   .sum16 = x->sum16 + t * (n / 16)};
+                                   .sum16 = x->sum16 + t * (n / 16),
+                                   .sum = x->sum + t * (n / 32)};
 }
 
 static void apply_panels(const struct model_run *r, const struct linear_job *job, int32_t first,

@@ -22,7 +22,8 @@ void ready_columns(struct model_run *r, const struct layer_input *in, int32_t i,
         const struct quantized_rows out = {.q = all->q + at,
                                            .d = all->d + at / GROUP_ITEMS,
                                            .s = all->s + at / GROUP_ITEMS,
-                                           .sum16 = all->sum16 + 2 * (at / GROUP_ITEMS)};
+                                           .sum16 = all->sum16 + 2 * (at / GROUP_ITEMS),
+                                           .sum = all->sum + at / GROUP_ITEMS};
         if (!rows->quantize(x, n, &out))
             mark_bad(r, row, in->layer);
     } else if (!rows->all_finite(x, n)) {

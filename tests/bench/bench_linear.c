@@ -48,13 +48,14 @@ static void fill_activations(struct linear *l, struct rng *rng)
     struct linear_args *a = &l->args;
     float *x;
 
-    l->x_bytes = n * (sizeof(float) + 1) + n / 32 * 2 * sizeof(float) + n / 16 * sizeof(int16_t);
+    l->x_bytes = n * (sizeof(float) + 1) + n / 32 * 3 * sizeof(float) + n / 16 * sizeof(int16_t);
     l->x = bench_take(l->x_bytes);
     x = (float *)(void *)l->x;
     a->xf = x;
     a->x.d = x + n;
     a->x.s = a->x.d + n / 32;
-    a->x.sum16 = (int16_t *)(void *)(a->x.s + n / 32);
+    a->x.sum = (int32_t *)(void *)(a->x.s + n / 32);
+    a->x.sum16 = (int16_t *)(a->x.sum + n / 32);
     a->x.q = (int8_t *)(a->x.sum16 + n / 16);
     bench_random(x, n, rng);
     kernels_init(&ref, CPU_PORTABLE);
@@ -62,7 +63,8 @@ static void fill_activations(struct linear *l, struct rng *rng)
         const struct quantized_rows row = {.q = a->x.q + t * k,
                                            .d = a->x.d + t * (k / 32),
                                            .s = a->x.s + t * (k / 32),
-                                           .sum16 = a->x.sum16 + t * (k / 16)};
+                                           .sum16 = a->x.sum16 + t * (k / 16),
+                                           .sum = a->x.sum + t * (k / 32)};
         ref.rows.quantize(x + t * k, l->k, &row);
     }
 }

@@ -84,7 +84,7 @@ static const struct {
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
-enum { FLOAT_BYTES = MAX_N * 4, QUANTIZED_BYTES = MAX_N + MAX_N / 32 * 8 + MAX_N / 16 * 2 };
+enum { FLOAT_BYTES = MAX_N * 4, QUANTIZED_BYTES = MAX_N + MAX_N / 32 * 12 + MAX_N / 16 * 2 };
 
 static void rows_init(struct rows *r)
 {
@@ -96,7 +96,8 @@ static void rows_init(struct rows *r)
     r->out = bench_take(FLOAT_BYTES);
     r->quantized.d = (float *)(void *)bytes;
     r->quantized.s = r->quantized.d + MAX_N / 32;
-    r->quantized.sum16 = (int16_t *)(void *)(r->quantized.s + MAX_N / 32);
+    r->quantized.sum = (int32_t *)(void *)(r->quantized.s + MAX_N / 32);
+    r->quantized.sum16 = (int16_t *)(r->quantized.sum + MAX_N / 32);
     r->quantized.q = (int8_t *)(r->quantized.sum16 + MAX_N / 16);
     bench_random(r->x, MAX_N, &rng);
     bench_random(r->y, MAX_N, &rng);

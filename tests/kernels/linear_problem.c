@@ -50,6 +50,7 @@ struct problem problem_new(enum weight_type type, int32_t k, int32_t n_panels, i
     p.x[2] = guarded_new(n / 32 * sizeof(float));
     p.x[3] = guarded_new(n / 16 * sizeof(int16_t));
     p.x[4] = guarded_new(n * sizeof(float));
+    p.x[5] = guarded_new(n / 32 * sizeof(int32_t));
     p.args = (struct linear_args){
         .panels = p.panels.bytes,
         .n_panels = n_panels,
@@ -58,7 +59,8 @@ struct problem problem_new(enum weight_type type, int32_t k, int32_t n_panels, i
         .x = {.q = (int8_t *)p.x[0].bytes,
               .d = (float *)(void *)p.x[1].bytes,
               .s = (float *)(void *)p.x[2].bytes,
-              .sum16 = (int16_t *)(void *)p.x[3].bytes},
+              .sum16 = (int16_t *)(void *)p.x[3].bytes,
+              .sum = (int32_t *)(void *)p.x[5].bytes},
         .xf = (const float *)(const void *)p.x[4].bytes,
     };
     for (int32_t t = 0; t < n_rows; t++) {
@@ -68,6 +70,7 @@ struct problem problem_new(enum weight_type type, int32_t k, int32_t n_panels, i
             .d = p.args.x.d + (size_t)t * (size_t)(k / 32),
             .s = p.args.x.s + (size_t)t * (size_t)(k / 32),
             .sum16 = p.args.x.sum16 + (size_t)t * (size_t)(k / 16),
+            .sum = p.args.x.sum + (size_t)t * (size_t)(k / 32),
         };
         random_activations(x, (size_t)k, rng);
         if (!weight_is_float(type))
@@ -80,7 +83,7 @@ void problem_free(struct problem *p)
 {
     free(p->rows);
     guarded_free(&p->panels);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         guarded_free(&p->x[i]);
 }
 
@@ -99,6 +102,7 @@ static struct linear_args last_rows_and_panels(const struct problem *p, int32_t 
     args.x.d += row * (k / 32);
     args.x.s += row * (k / 32);
     args.x.sum16 += row * (k / 16);
+    args.x.sum += row * (k / 32);
     args.xf += row * k;
     return args;
 }

@@ -10,7 +10,7 @@
 /* A row of n elements, quantised, in memory that ends at guards. */
 struct result {
     int32_t n;
-    struct guarded memory[4];
+    struct guarded memory[5];
     struct quantized_rows row;
     bool is_finite;
 };
@@ -18,8 +18,8 @@ struct result {
 static size_t part_bytes(const struct result *r, int part)
 {
     const size_t n = (size_t)r->n;
-    const size_t bytes[4] = {n, n / 32 * sizeof(float), n / 32 * sizeof(float),
-                             n / 16 * sizeof(int16_t)};
+    const size_t bytes[5] = {n, n / 32 * sizeof(float), n / 32 * sizeof(float),
+                             n / 16 * sizeof(int16_t), n / 32 * sizeof(int32_t)};
 
     return bytes[part];
 }
@@ -30,21 +30,22 @@ static struct result quantize(int isa, const float *x, int32_t n)
     struct kernels k;
 
     kernels_init(&k, (enum cpu_isa)isa);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         r.memory[i] = guarded_new(part_bytes(&r, i));
         memset(r.memory[i].bytes, 0xa5, part_bytes(&r, i));
     }
     r.row = (struct quantized_rows){.q = (int8_t *)r.memory[0].bytes,
                                     .d = (float *)(void *)r.memory[1].bytes,
                                     .s = (float *)(void *)r.memory[2].bytes,
-                                    .sum16 = (int16_t *)(void *)r.memory[3].bytes};
+                                    .sum16 = (int16_t *)(void *)r.memory[3].bytes,
+                                    .sum = (int32_t *)(void *)r.memory[4].bytes};
     r.is_finite = k.rows.quantize(x, n, &r.row);
     return r;
 }
 
 static void result_free(struct result *r)
 {
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         guarded_free(&r->memory[i]);
 }
 
@@ -67,12 +68,13 @@ static void check_meaning(const float *x, const struct result *r)
         ck_assert(r->row.s[g] == r->row.d[g] * (float)(sum[0] + sum[1]));
         ck_assert_int_eq(r->row.sum16[2 * g], sum[0]);
         ck_assert_int_eq(r->row.sum16[2 * g + 1], sum[1]);
+        ck_assert_int_eq(r->row.sum[g], -128 * (sum[0] + sum[1]));
     }
 }
 
 static void check_zero(const struct result *r)
 {
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         for (size_t b = 0; b < part_bytes(r, i); b++)
             ck_assert_uint_eq(r->memory[i].bytes[b], 0);
 }
@@ -88,7 +90,7 @@ static void check_row(const float *x, int32_t n, bool is_finite)
         struct result want = quantize(CPU_PORTABLE, in, n), got = quantize(isa, in, n);
 
         ck_assert_int_eq(got.is_finite, is_finite);
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < 5; i++)
             ck_assert_msg(
                 memcmp(want.memory[i].bytes, got.memory[i].bytes, part_bytes(&got, i)) == 0,
                 "%s, %d elements: part %d differs", cpu_isa_name((enum cpu_isa)isa), n, i);

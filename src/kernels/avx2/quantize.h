@@ -84,18 +84,21 @@ ALWAYS_INLINE bool quantize_scale(const float *x, int32_t g, int32_t n,
     return _mm_movemask_epi8(bad) == 0;
 }
 
-/* The end of the other step: sum16 and s of n groups, from the 2 n int16 of sums. */
+/* The end of the other step: sum16, sum and s of n groups, from the 2 n int16 of sums. */
 ALWAYS_INLINE void quantize_store_sums(__m128i sums, int32_t g, int32_t n,
                                        const struct quantized_rows *row)
 {
     const __m128 d = quantize_load(row->d + g, n);
-    const __m128 s = _mm_mul_ps(d, _mm_cvtepi32_ps(_mm_madd_epi16(sums, _mm_set1_epi16(1))));
+    const __m128i sum = _mm_madd_epi16(sums, _mm_set1_epi16(1));
+    const __m128i less = _mm_sub_epi32(_mm_setzero_si128(), _mm_slli_epi32(sum, 7));
+    const __m128 s = _mm_mul_ps(d, _mm_cvtepi32_ps(sum));
 
     memcpy(row->s + g, &s, (size_t)n * sizeof(float));
+    memcpy(row->sum + g, &less, (size_t)n * sizeof(int32_t));
     memcpy(row->sum16 + 2 * (size_t)g, &sums, 2 * (size_t)n * sizeof(int16_t));
 }
 
-/* A whole row; round is the step that turns what quantize_scale left into q, s and sum16. */
+/* A whole row; round is the step that turns what quantize_scale left into q, s and sums. */
 ALWAYS_INLINE bool quantize_groups(const float *x, int32_t n_groups,
                                    const struct quantized_rows *row, quantize_step_t round)
 {

@@ -25,6 +25,7 @@ struct tile_rows {
     const int8_t *q;
     const float *d, *s;
     const int16_t *sum16;
+    const int32_t *sum;
     size_t stride;
 };
 
@@ -47,7 +48,17 @@ ALWAYS_INLINE void dot_vectors(__m512i sums[], const __m512i v[GROUP_VECTORS],
     }
 }
 
-/* What offsets take off the products, or half minimums add, of row t. */
+/* What an offset of 8, 16 or 128 takes off the products of row t: where their sum starts. */
+ALWAYS_INLINE __m512i start_sum(const int32_t offset, const struct tile_rows *x, int32_t t)
+{
+    const __m512i sum = _mm512_set1_epi32(x->sum[(size_t)t * x->stride]);
+
+    return offset == 128  ? sum
+           : offset == 16 ? _mm512_srai_epi32(sum, 3)
+                          : _mm512_srai_epi32(sum, 4);
+}
+
+/* What offsets of half groups take off the products, or half minimums add, of row t. */
 ALWAYS_INLINE __m512i times_sums(__m512i sum, __m512i pairs, const struct tile_rows *x, int32_t t)
 {
     int32_t pair;
@@ -67,7 +78,7 @@ ALWAYS_INLINE void dot_rows(const enum weight_type type, const struct tile_group
     for (int32_t t = 0; t < n_rows; t++) {
         dots[t] = second[t] = _mm512_setzero_si512();
         if (has->offset && !has->has_half_scales)
-            dots[t] = times_sums(dots[t], w->offsets, x, t);
+            dots[t] = start_sum(has->offset, x, t);
     }
     if (!has->has_half_scales) {
         dot_vectors(dots, w->v, x, n_rows, 0, GROUP_VECTORS);
@@ -145,8 +156,9 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
 #pragma GCC unroll 12
         for (int32_t t = 0; t < n_rows; t += n_bunch) {
             const size_t at = first + (size_t)t * stride + (size_t)g;
-            const struct tile_rows x = {args->x.q + at * GROUP_ITEMS, args->x.d + at,
-                                        args->x.s + at, args->x.sum16 + 2 * at, stride};
+            const struct tile_rows x = {
+                args->x.q + at * GROUP_ITEMS, args->x.d + at,   args->x.s + at,
+                args->x.sum16 + 2 * at,       args->x.sum + at, stride};
             add_groups(type, &w, &x, n_rows - t < n_bunch ? n_rows - t : n_bunch, acc + t);
         }
     }

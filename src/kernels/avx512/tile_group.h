@@ -14,7 +14,7 @@
 struct tile_group {
     __m512i v[GROUP_VECTORS];
     __m512 scale, min;     /* w_scale; w_min or dmin */
-    __m512i offsets;       /* pairs of int16: what a sum16 pair takes off the product */
+    __m512i offsets;       /* with half scales, pairs of int16: what sum16 takes off the product */
     __m512i half_scale[2]; /* int32 */
     __m512i half_mins;     /* pairs of int16 */
 };
@@ -121,7 +121,6 @@ ALWAYS_INLINE void load_group(const enum weight_type type, const uint8_t *panel,
         const struct panel_q4_0 *p = (const struct panel_q4_0 *)(const void *)panel + group;
         load_nibbles(p->nibbles, w->v);
         w->scale = load_halfs(p->d);
-        w->offsets = _mm512_set1_epi16(-8);
         break;
     }
     case WEIGHT_Q4_1: {
@@ -136,7 +135,6 @@ ALWAYS_INLINE void load_group(const enum weight_type type, const uint8_t *panel,
         load_nibbles(p->nibbles, w->v);
         or_bits(p->bits, 4, w->v);
         w->scale = load_halfs(p->d);
-        w->offsets = _mm512_set1_epi16(-16);
         break;
     }
     case WEIGHT_Q5_1: {
@@ -153,7 +151,6 @@ ALWAYS_INLINE void load_group(const enum weight_type type, const uint8_t *panel,
         for (int32_t i = 0; i < GROUP_VECTORS; i++)
             w->v[i] = load_512(p->bytes + 64 * i);
         w->scale = load_halfs(p->d);
-        w->offsets = _mm512_set1_epi16(-128);
         break;
     }
     case WEIGHT_Q2_K: {

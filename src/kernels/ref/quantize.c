@@ -38,6 +38,7 @@ static void quantize_group(const float x[GROUP_ITEMS], float amax, const struct 
     row->s[group] = d * (float)(sum[0] + sum[1]);
     row->sum16[2 * group] = (int16_t)sum[0];
     row->sum16[2 * group + 1] = (int16_t)sum[1];
+    row->sum[group] = -128 * (sum[0] + sum[1]);
 }
 
 void quantize_zero_groups(const struct quantized_rows *row, int32_t first, int32_t n)
@@ -46,6 +47,7 @@ void quantize_zero_groups(const struct quantized_rows *row, int32_t first, int32
     for (int32_t g = first; g < first + n; g++) {
         row->d[g] = row->s[g] = 0;
         row->sum16[2 * g] = row->sum16[2 * g + 1] = 0;
+        row->sum[g] = 0;
     }
 }
 
