@@ -29,6 +29,8 @@ LONG_BATCH = 8
 SCALING_BATCH = 32
 LONG_KV = ["--kv-cache-dtype", "f16", "--kv-cache-memory", "2GiB"]
 F16 = "openvino, f16 K and V"
+# Peers that keep K and V in 8 bits by default are also set against shoal doing so.
+EIGHT_BITS = "shoal, 8-bit K and V"
 
 
 def parse():
@@ -107,11 +109,12 @@ class Comparison:
         a = self.args
         if self.wants(PREFILL):
             self.record.add(PREFILL, "shoal", self.shoal.prefill(self.place, a.prefill_len))
-        if self.batches():
-            rows = self.shoal.grid(self.place, a.prompt_len, a.output_len, self.batches())
-            self.keep("shoal", {f"decode {n}": row["speed_tg"] for n, row in rows.items()})
-        if self.wants(MIXED):
-            self.record.add(MIXED, "shoal", self.shoal.mixed(self.place, a.workload, a.at_once))
+        for engine, kv in (("shoal", []), (EIGHT_BITS, ["--kv-cache-dtype", "q8_0"])):
+            if self.batches():
+                rows = self.shoal.grid(self.place, a.prompt_len, a.output_len, self.batches(), *kv)
+                self.keep(engine, {f"decode {n}": row["speed_tg"] for n, row in rows.items()})
+            if self.wants(MIXED):
+                self.record.add(MIXED, engine, self.shoal.mixed(self.place, a.workload, a.at_once, *kv))
         if self.wants(LONG):
             rows = self.shoal.grid(self.place, a.long_len, a.output_len, [LONG_BATCH], *LONG_KV)
             self.record.add(LONG, "shoal", rows[LONG_BATCH]["speed_tg"])
@@ -173,10 +176,11 @@ def peers_table(c):
         keys[F16] = "OpenVINO GenAI, f16 K and V"
     rows = []
     for case, title in titles(c.args).items():
-        if c.wants(case):
-            ratio = c.record.ratio(case, "shoal", keys)
-            cells = [c.record.cell(case, engine) for engine in ["shoal", *keys]]
-            rows.append([title, *cells, records.number(ratio), records.number(AT_LEAST[case])])
+        for engine, more in (("shoal", ""), (EIGHT_BITS, ", shoal's K and V in 8 bits")):
+            if c.wants(case) and (engine == "shoal" or c.record.values(case, engine)):
+                cells = [c.record.cell(case, key) for key in [engine, *keys]]
+                ratio = c.record.ratio(case, engine, keys)
+                rows.append([title + more, *cells, records.number(ratio), records.number(AT_LEAST[case])])
     return records.markdown(["work", "shoal", *keys.values(), "ratio to the best", "at least"], rows) if rows else ""
 
 

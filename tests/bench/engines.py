@@ -69,6 +69,9 @@ class Place:
         return {}
 
 
+MIXED_POOL = ["--kv-cache-memory", "2GiB", "--populate-kv-cache"]
+
+
 class Shoal:
     def __init__(self, runner, program, model):
         self.runner, self.program, self.model = runner, program, model
@@ -95,9 +98,10 @@ class Shoal:
     def prefill(self, place, n_prompt):
         return self.grid(place, n_prompt, 2, [1])[1]["speed_pp"]
 
-    def mixed(self, place, workload, n_at_once):
-        options = ["--input", workload, "--max-num-seqs", n_at_once // place.n_ranks]
-        return self.bench(place, "throughput", options)[0]["tokens_per_second"]
+    def mixed(self, place, workload, n_at_once, *options):
+        """With a pool of the size that the peers are given, taken at the start as theirs are."""
+        sizes = ["--input", workload, "--max-num-seqs", n_at_once // place.n_ranks, *MIXED_POOL]
+        return self.bench(place, "throughput", sizes + list(options))[0]["tokens_per_second"]
 
 
 # title, what must be importable, packages that may say its version, how it is installed
