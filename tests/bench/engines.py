@@ -69,7 +69,7 @@ class Place:
         return {}
 
 
-MIXED_POOL = ["--kv-cache-memory", "2GiB", "--populate-kv-cache"]
+MIXED_POOL = ["--kv-cache-memory", "1GiB", "--populate-kv-cache"]
 
 
 class Shoal:
@@ -99,7 +99,7 @@ class Shoal:
         return self.grid(place, n_prompt, 2, [1])[1]["speed_pp"]
 
     def mixed(self, place, workload, n_at_once, *options):
-        """With a pool of the size that the peers are given, taken at the start as theirs are."""
+        """With a pool that is taken at the start, as the peers take theirs."""
         sizes = ["--input", workload, "--max-num-seqs", n_at_once // place.n_ranks, *MIXED_POOL]
         return self.bench(place, "throughput", sizes + list(options))[0]["tokens_per_second"]
 

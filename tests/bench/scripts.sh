@@ -79,13 +79,14 @@ done
 expect "^\| mixed, 6 requests, 2 at once \(.* tokens\), all tokens \| $figure \|  \| 2.00 \|\$"
 expect '^- round 1: load '
 expect '^- scaling is left out: it takes two threads$'
-expect ' bench throughput -m embedded .*--max-num-seqs 2$'
+expect ' bench throughput -m embedded .*--max-num-seqs 2 --kv-cache-memory 1GiB --populate-kv-cache$'
 "$python" - all.json <<'END' || fail "all.json has not all figures"
 import json, sys
 d = json.load(open(sys.argv[1]))
 assert set(d["samples"]) == {"prefill", "b1", "b8", "b32", "b64", "mixed"}, d["samples"]
 assert all(len(v["shoal"]) == 1 and v["shoal"][0] > 0 for v in d["samples"].values())
-assert d["rounds"][0]["steal_percent"] >= 0 and len(d["commands"]) == 3
+assert all(len(v.get("shoal, 8-bit K and V", [])) == (c != "prefill") for c, v in d["samples"].items())
+assert d["rounds"][0]["steal_percent"] >= 0 and len(d["commands"]) == 5
 END
 
 # Peers: a ratio to the best, one that fails, one that is not there.
