@@ -187,8 +187,10 @@ static void wait_for_ranks(struct shoal_engine *e, struct comm_backoff *backoff)
     }
     /* Beside a computing thread the leader must not spin, nor look every moment: it would take the
      * thread's core. */
-    for (int32_t g = 1; g < e->n_groups; g++)
-        until = wake_ns(&e->lanes[g]) < until ? wake_ns(&e->lanes[g]) : until;
+    for (int32_t g = 1; g < e->n_groups; g++) {
+        const int64_t wake = wake_ns(&e->lanes[g]);
+        until = wake < until ? wake : until;
+    }
     const int64_t now = clock_ns();
     int64_t wait = until > now ? until - now : 0;
     wait = wait < WAIT_NS ? WAIT_NS : wait > MAX_WAIT_NS ? MAX_WAIT_NS : wait;
