@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -104,15 +105,18 @@ void *mem_map(size_t n_bytes)
     return p;
 }
 
-void mem_populate(void *p, size_t n_bytes)
+bool mem_populate(void *p, size_t n_bytes)
 {
     volatile char *bytes = p;
 
     check_guard();
     if (madvise(p, n_bytes, MADV_POPULATE_WRITE) == 0)
-        return;
+        return true;
+    if (errno != EINVAL)
+        return false; /* touching what the system has not would end the process */
     for (size_t i = 0; i < n_bytes; i += LEAST_PAGE)
         bytes[i] = 0;
+    return true;
 }
 
 void mem_unmap(void *p, size_t n_bytes)

@@ -27,8 +27,8 @@ void *mem_new_aligned(size_t n, size_t size);
 void *mem_map(size_t n_bytes);
 /* Take the memory of pages from mem_map now, not at first touch; on a machine of several NUMA
  * nodes, from this thread's. p is what mem_map gave, and nobody has written there yet: it is zero
- * after. */
-void mem_populate(void *p, size_t n_bytes);
+ * after. False: the system has not so much; pages still come at first touch. */
+bool mem_populate(void *p, size_t n_bytes);
 void mem_unmap(void *p, size_t n_bytes); /* NULL is fine */
 size_t mem_mapped(void);                 /* bytes of all that is mapped by mem_map now */
 

@@ -112,10 +112,11 @@ static enum shoal_status choose_blocks(struct shoal_engine *e, const struct rank
             const uint64_t share = facts[r].memory / 4 / (uint64_t)n_beside;
             memory = share < memory ? share : memory;
         }
-        /* More than this would never be used, even with a cache of what ended. */
+        /* More than this would never be used, even with a cache of what ended, or gaps between
+         * dense runs. */
+        const bool is_lean = !o->enable_prefix_caching && strcmp(o->kv_layout, "paged") == 0;
         const int32_t longest = o->max_model_len > 0 ? o->max_model_len : hp->n_ctx;
-        const uint64_t useful = (o->enable_prefix_caching ? 4 : 1) * block_bytes *
-                                (uint64_t)e->limits.max_seqs *
+        const uint64_t useful = (is_lean ? 1 : 4) * block_bytes * (uint64_t)e->limits.max_seqs *
                                 (uint64_t)blocks_of(longest, o->block_size);
         memory = useful < memory ? useful : memory;
     }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "model/hooks.h"
 #include "model/profile.h"
@@ -81,8 +82,10 @@ enum shoal_status worker_create(struct worker **out, const struct worker_options
     for (int32_t i = 0; i < options->n_threads; i++)
         if ((status = sampler_create(&w->samplers[i], hp->n_vocab, err)))
             goto fail;
-    if (options->populate_kv)
-        kv_store_populate(&w->kv);
+    if (options->populate_kv && !kv_store_populate(&w->kv))
+        log_warn(
+            "the system has not all of the KV pool's memory now: it is taken as blocks are used; "
+            "give --kv-cache-memory less");
     *out = w;
     return SHOAL_OK;
 fail:

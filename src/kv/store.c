@@ -66,9 +66,9 @@ enum shoal_status kv_store_init(struct kv_store *s, const struct kv_store_option
     return SHOAL_OK;
 }
 
-void kv_store_populate(struct kv_store *s)
+bool kv_store_populate(struct kv_store *s)
 {
-    mem_populate(s->bytes, s->n_bytes);
+    return mem_populate(s->bytes, s->n_bytes);
 }
 
 void kv_store_fini(struct kv_store *s)

@@ -35,8 +35,9 @@ size_t kv_store_block_bytes(const struct kv_store_options *options);
 
 enum shoal_status kv_store_init(struct kv_store *s, const struct kv_store_options *options,
                                 struct shoal_error *err);
-/* Take the memory of all blocks now. Only before any is used. */
-void kv_store_populate(struct kv_store *s);
+/* Take the memory of all blocks now. Only before any is used. False: there is not so much; it
+ * comes as blocks are used. */
+bool kv_store_populate(struct kv_store *s);
 void kv_store_fini(struct kv_store *s); /* zeroed is fine */
 
 static inline uint8_t *kv_store_layer(const struct kv_store *s, int32_t il)

@@ -11,7 +11,7 @@
 
 enum { POPULATE_WRITE = 23, MIB = 1 << 20 };
 
-static bool refuses;
+static int refuses; /* errno, or 0 */
 static int n_asked;
 
 int __real_madvise(void *p, size_t n, int advice);
@@ -22,7 +22,7 @@ int __wrap_madvise(void *p, size_t n, int advice)
     if (advice == POPULATE_WRITE) {
         n_asked++;
         if (refuses) {
-            errno = EINVAL;
+            errno = refuses;
             return -1;
         }
     }
@@ -33,10 +33,10 @@ START_TEST(populated_pages_are_present_and_zero)
 {
     static const struct {
         size_t n_bytes;
-        bool refuses; /* as a kernel that is older than the call */
+        int refuses; /* with EINVAL: as a kernel that is older than the call */
     } table[] = {
-        {1, false},   {4096, false}, {4097, false}, {5 * MIB + 123, false}, {1, true},
-        {4095, true}, {4096, true},  {4097, true},  {2 * MIB, true},        {5 * MIB + 123, true},
+        {1, 0},         {4096, 0},      {4097, 0},      {5 * MIB + 123, 0}, {1, EINVAL},
+        {4095, EINVAL}, {4096, EINVAL}, {4097, EINVAL}, {2 * MIB, EINVAL},  {5 * MIB + 123, EINVAL},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -47,7 +47,7 @@ START_TEST(populated_pages_are_present_and_zero)
         ck_assert_uint_eq(pages_present(p, n), 0);
         refuses = table[i].refuses;
         n_asked = 0;
-        mem_populate(p, n);
+        ck_assert(mem_populate(p, n));
         ck_assert_int_eq(n_asked, 1);
         ck_assert_msg(pages_present(p, n) == pages_of(n), "row %zu: %zu of %zu pages", i,
                       pages_present(p, n), pages_of(n));
@@ -58,4 +58,16 @@ START_TEST(populated_pages_are_present_and_zero)
 }
 END_TEST
 
-SUITE("base/mem", populated_pages_are_present_and_zero)
+START_TEST(what_the_system_has_not_is_not_touched)
+{
+    uint8_t *p = mem_map(MIB);
+
+    ck_assert_ptr_nonnull(p);
+    refuses = ENOMEM;
+    ck_assert(!mem_populate(p, MIB));
+    ck_assert_uint_eq(pages_present(p, MIB), 0);
+    mem_unmap(p, MIB);
+}
+END_TEST
+
+SUITE("base/mem", populated_pages_are_present_and_zero, what_the_system_has_not_is_not_touched)

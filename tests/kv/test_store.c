@@ -131,7 +131,7 @@ START_TEST(a_populated_pool_is_present_and_zero)
 
         ck_assert_int_eq(kv_store_init(&s, &table[i], NULL), SHOAL_OK);
         ck_assert_uint_eq(pages_present(s.bytes, s.n_bytes), 0);
-        kv_store_populate(&s);
+        ck_assert(kv_store_populate(&s));
         ck_assert_uint_eq(pages_present(s.bytes, s.n_bytes), pages_of(s.n_bytes));
         ck_assert_uint_eq(bytes_not_zero(s.bytes, s.n_bytes), 0);
         kv_store_fini(&s);
