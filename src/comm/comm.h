@@ -99,7 +99,8 @@ struct comm_shared {
 };
 enum shoal_status comm_shared_create(struct comm *c, size_t n, struct comm_shared *out,
                                      struct shoal_error *err);
-/* Not collective. The maker has filled it: from here on a write to it is a fault. */
+/* Not collective: by the maker when it has filled it, by the others after the comm_node_barrier
+ * that says so. From here on a write to it is a fault; huge pages where they can be had. */
 void comm_shared_seal(struct comm_shared *s);
 void comm_shared_destroy(struct comm_shared *s); /* not collective; a zeroed struct is fine */
 

@@ -31,6 +31,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* since Linux 6.1; an older one refuses it */
+#endif
+
+enum { HUGE_PAGE = 2 << 20 };
+
 /* The descriptors and the mapping of one comm_shared_create; -1 and NULL where there is none. */
 struct hand_over {
     int memory_fd, socket_fd;
@@ -75,12 +81,27 @@ static enum shoal_status open_socket(struct hand_over *h, struct shoal_error *er
     return h->socket_fd < 0 ? failed(err, "socket") : SHOAL_OK;
 }
 
+/* At a multiple of HUGE_PAGE: elsewhere a huge page cannot be mapped as one. */
 static enum shoal_status map(struct hand_over *h, int protection, struct shoal_error *err)
 {
-    void *p = mmap(NULL, h->n, protection, MAP_SHARED, h->memory_fd, 0);
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t n_pages = (h->n + page - 1) / page * page;
+    char *room = mmap(NULL, n_pages + HUGE_PAGE, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    if (p == MAP_FAILED)
-        return failed(err, "mmap of shared memory");
+    if (room == MAP_FAILED)
+        return failed(err, "mmap of room for shared memory");
+    const size_t before = (HUGE_PAGE - (uintptr_t)room % HUGE_PAGE) % HUGE_PAGE;
+    void *p = mmap(room + before, h->n, protection, MAP_SHARED | MAP_FIXED, h->memory_fd, 0);
+
+    if (p == MAP_FAILED) {
+        const enum shoal_status status = failed(err, "mmap of shared memory");
+        munmap(room, n_pages + HUGE_PAGE);
+        return status;
+    }
+    if (before > 0)
+        munmap(room, before);
+    munmap(room + before + n_pages, HUGE_PAGE - before);
     madvise(p, h->n, MADV_HUGEPAGE); /* a wish: many kernels give shared memory none */
     h->bytes = p;
     return SHOAL_OK;
@@ -296,6 +317,9 @@ void comm_shared_seal(struct comm_shared *s)
 {
     if (s->bytes && s->is_maker)
         mprotect(s->bytes, s->n, PROT_READ); /* only a guard: nothing depends on it */
+    /* Where shared memory gets no huge pages by itself it may still be moved into some. A wish. */
+    if (s->bytes && !s->is_private && s->n >= HUGE_PAGE)
+        madvise(s->bytes, s->n / HUGE_PAGE * HUGE_PAGE, MADV_COLLAPSE);
 }
 
 void comm_shared_destroy(struct comm_shared *s)

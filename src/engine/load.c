@@ -121,10 +121,13 @@ enum shoal_status engine_pack_model(struct shoal_engine *e, struct shoal_error *
         status = model_fill(e->model, e->image.bytes, e->n_threads, err);
         log_info("packed %zu MiB of weights in %.2f s", e->image.n >> 20,
                  (double)(clock_ns() - start) * 1e-9);
+        comm_shared_seal(&e->image);
     }
     /* Doubles as the barrier behind which the others may read. */
     if ((status = comm_agree(e->comm, status, err)) != SHOAL_OK)
         return status;
+    if (!e->image.is_maker)
+        comm_shared_seal(&e->image);
     status = model_attach(e->model, e->image.bytes, err);
     gguf_close(e->gguf);
     e->gguf = NULL;

@@ -478,6 +478,7 @@ static void share(size_t n, bool expect_private)
     ck_assert_int_eq(s.is_maker, is_maker);
     ck_assert_int_eq(shared_mappings(), expect_private ? 0 : 1);
     ck_assert_int_eq(is_writable(bytes), is_maker);
+    ck_assert(expect_private || (uintptr_t)bytes % (2 << 20) == 0);
     ck_assert(bytes[0] == 0 && bytes[n - 1] == 0);
     ok(comm_node_barrier(comm, &err), &err); /* all have seen the zeros */
     if (s.is_maker)
