@@ -60,8 +60,8 @@ void panel_unpack_row(enum weight_type type, const void *panel, int32_t output, 
 /* Rows of activations, quantised in groups of 32 (row_kernels.quantize in rows.h fills it). Row t
  * starts at element t * k of q, t * (k / 32) of d, s and sum, t * (k / 16) of sum16. The two half
  * group sums of a group are int16 side by side, so that one broadcast and one pairwise multiply-add
- * take off an offset, or add a minimum, in every lane; a sum that starts at a multiple of `sum` has
- * an offset taken off for nothing. */
+ * take off an offset, or add a minimum, in every lane; products whose sum starts at `sum`, or at an
+ * eighth or sixteenth of it, have an offset of 128, 16 or 8 taken off for nothing. */
 struct quantized_rows {
     int8_t *q;      /* (n_rows, k) in [-127, 127] */
     float *d;       /* (n_rows, k / 32) scale: x ~ d * q */

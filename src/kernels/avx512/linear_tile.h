@@ -48,14 +48,13 @@ ALWAYS_INLINE void dot_vectors(__m512i sums[], const __m512i v[GROUP_VECTORS],
     }
 }
 
-/* What an offset of 8, 16 or 128 takes off the products of row t: where their sum starts. */
+/* What an offset, a power of two up to 128, takes off the products of row t: where their sum
+ * starts. */
 ALWAYS_INLINE __m512i start_sum(const int32_t offset, const struct tile_rows *x, int32_t t)
 {
     const __m512i sum = _mm512_set1_epi32(x->sum[(size_t)t * x->stride]);
 
-    return offset == 128  ? sum
-           : offset == 16 ? _mm512_srai_epi32(sum, 3)
-                          : _mm512_srai_epi32(sum, 4);
+    return offset == 128 ? sum : _mm512_srai_epi32(sum, 7 - __builtin_ctz((unsigned)offset));
 }
 
 /* What offsets of half groups take off the products, or half minimums add, of row t. */
