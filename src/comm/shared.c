@@ -307,7 +307,8 @@ enum shoal_status comm_shared_create(struct comm *c, size_t n, struct comm_share
         *out = (struct comm_shared){.bytes = h.bytes, .n = n, .is_maker = c->node.rank == 0};
         return SHOAL_OK;
     }
-    mem_unmap(h.bytes, n);
+    if (h.bytes)
+        munmap(h.bytes, n);
     if (c->node.rank == 0)
         warn_of_cost(c, n, why.text);
     return take_private(c, n, out, err);
@@ -324,6 +325,9 @@ void comm_shared_seal(struct comm_shared *s)
 
 void comm_shared_destroy(struct comm_shared *s)
 {
-    mem_unmap(s->bytes, s->n);
+    if (s->is_private)
+        mem_unmap(s->bytes, s->n);
+    else if (s->bytes)
+        munmap(s->bytes, s->n);
     *s = (struct comm_shared){0};
 }

@@ -467,6 +467,7 @@ static int shared_mappings(void)
 static void share(size_t n, bool expect_private)
 {
     const bool is_maker = comm_node_rank(comm) == 0 || expect_private;
+    const size_t mapped = mem_mapped();
     struct comm_shared s;
     struct shoal_error err;
     unsigned char *bytes;
@@ -477,6 +478,7 @@ static void share(size_t n, bool expect_private)
     ck_assert_int_eq(s.is_private, expect_private);
     ck_assert_int_eq(s.is_maker, is_maker);
     ck_assert_int_eq(shared_mappings(), expect_private ? 0 : 1);
+    ck_assert_uint_ge(mem_mapped(), mapped + (expect_private ? n : 0));
     ck_assert_int_eq(is_writable(bytes), is_maker);
     ck_assert(expect_private || (uintptr_t)bytes % (2 << 20) == 0);
     ck_assert(bytes[0] == 0 && bytes[n - 1] == 0);
@@ -492,7 +494,9 @@ static void share(size_t n, bool expect_private)
     comm_shared_destroy(&s);
     ck_assert_ptr_null(s.bytes);
     ck_assert_int_eq(shared_mappings(), 0);
+    ck_assert_uint_eq(mem_mapped(), mapped);
     comm_shared_destroy(&s);
+    ck_assert_uint_eq(mem_mapped(), mapped);
 }
 
 START_TEST(shared_memory)
