@@ -250,6 +250,9 @@ struct shoal_teach_attention {
     const float *v; /* (n_keys, n_head_kv, head_dim) */
     float *out;     /* (n_rows, n_head, head_dim) */
     float *weights; /* (n_rows, n_head, n_keys) softmax, 0 where masked; or NULL */
+    /* What the pool stores that k and v were read from, or NULL: with "q8_0" they are multiplied in
+     * 8 bits, as the engine does (head_dim a multiple of 32); all others in float. */
+    const char *dtype;
 };
 
 /* Dense and causal, of one sequence: the keys are positions 0 .. n_keys - 1, the rows are the last

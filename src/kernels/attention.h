@@ -6,9 +6,13 @@
  *     K  [block_size / w][head_dim][w]   one token a lane: a score never sums across lanes
  *     V  [block_size][head_dim]          one dimension a lane
  *
- * With q8_0 the elements are int8 and each token has a half scale for each 32 dimensions:
- *     K  per w tokens: [head_dim][w] int8, then [head_dim / 32][w] half scales
- *     V  per token:    [head_dim] int8, then [head_dim / 32] half scales
+ * With q8_0 the elements are int8 and each token has a half scale for each 32 dimensions. What the
+ * integer dot products below sum at once, four dimensions of K or four tokens of V, lies together;
+ * the scales of w tokens stand behind their elements:
+ *
+ *     K  per w tokens: [head_dim / 4][w][4] bytes of 128 + int8, then [head_dim / 32][w] halves
+ *     V  per w tokens: [w / 4][head_dim][4] int8,                then [head_dim / 32][w] halves
+ *
  * scale = half(amax / 127), q = round to nearest even of x / float(scale), clipped to 127. A group
  * with a value that is not finite gets NaN as its scale, so that the reader notices.
  *
@@ -18,6 +22,15 @@
  *     m = max score;  e_t = exp(score_t - m)
  *     sum = the e_t, in 16 partial sums by position % 16, ascending, then the tree of rows.h
  *     acc[d] = sum over t ascending of fma(e_t, v_t[d])
+ *
+ * With q8_0 both products are integers, as in linear layers. q is quantised as activations are
+ * (rows.h), dq its scales; a q that is not finite gets NaN for them. In groups of 32 dimensions:
+ *     score_t = (sum over groups ascending of fma(float(q . k_t), k_scale_t * dq)) * scale
+ *     w_t = e_t * v_scale_t, top = max w_t, p_t = round to nearest even of w_t * (32767 / top)
+ *     acc[d] = float(sum over t of p_t * v_t[d]) * (top / 32767)
+ * 256 products of 15 and 7 bits fit in 32. A top below 2^-100 gives acc = 0; one that is infinite
+ * or NaN gives NaN. After SageAttention (Zhang et al. 2025), which quantises q, K and exp so.
+ *
  * Splits are merged in ascending order: m' = max(m, m2), a = exp(m - m'), b = exp(m2 - m'),
  * sum = fma(sum, a, sum2 * b), acc = fma(acc, a, acc2 * b); out = acc / sum. A split without keys
  * (sum 0) leaves the row as it is, bit for bit. A key beyond p is skipped, never multiplied by
@@ -43,6 +56,13 @@ size_t kv_head_bytes(enum kv_dtype dtype, int32_t block_size, int32_t head_dim);
 void kv_head_load(const uint8_t *head, enum kv_dtype dtype, int32_t block_size, int32_t head_dim,
                   int32_t slot, float *k, float *v);
 
+/* A split that will be asked for soon; args NULL: not known. */
+struct attention_args;
+struct attention_next {
+    const struct attention_args *args;
+    int32_t split;
+};
+
 /* Rows of queries against one KV head of one sequence. Row r = t * n_group + g is query head g of
  * the group that shares the KV head, of token t, at position first_position + t. */
 struct attention_args {
@@ -57,7 +77,15 @@ struct attention_args {
     int64_t ld_q;              /* floats from token to token */
     int32_t n_tokens, n_group; /* n_tokens * n_group at most ATTENTION_MAX_ROWS */
     int32_t first_position;
+    struct attention_next next; /* its K is fetched from memory meanwhile */
 };
+
+/* The head's run of bytes in the block of a position. */
+static inline const uint8_t *attention_head_at(const struct attention_args *a, int32_t position)
+{
+    return a->layer + (size_t)a->block_table[position / a->block_size] * a->block_stride +
+           a->head_offset;
+}
 
 /* What one split gives for one row: {m, sum, acc[head_dim]}, padded to a multiple of 16 floats. */
 static inline int32_t attention_part_floats(int32_t head_dim)

@@ -221,20 +221,19 @@ static void store_own(struct model_run *r, const struct attend_task *task,
     }
 }
 
-static void attend_task(struct model_run *r, const struct attend_task *task, float *thread_floats,
-                        const struct step_batch *batch, const struct key_source *from,
-                        const struct layer_input *in)
+static struct attention_args args_of(const struct model_run *r, const struct attend_task *task,
+                                     const struct step_batch *batch, const struct kv_store *kv,
+                                     int32_t il)
 {
-    const struct attention_kernels *k = &r->kernels->attention;
     const struct model_hparams *hp = &r->model->hp;
     const int32_t ld_q = pad16(hp->n_head * hp->head_dim);
     const int32_t row = batch->q_indptr[task->seq] + task->token;
-    const int32_t part_floats = attention_part_floats(hp->head_dim);
-    const struct kv_store *kv = from->kv;
-    const struct attention_args args = {
-        .layer = kv_store_layer(kv, from->il),
+    const int32_t kv_head = task->head / (hp->n_head / hp->n_head_kv);
+
+    return (struct attention_args){
+        .layer = kv_store_layer(kv, il),
         .block_stride = kv->block_bytes,
-        .head_offset = (size_t)from->kv_head * kv->head_bytes,
+        .head_offset = (size_t)kv_head * kv->head_bytes,
         .block_table = batch->slots[task->seq]->block_table,
         .block_size = kv->options.block_size,
         .head_dim = hp->head_dim,
@@ -246,6 +245,22 @@ static void attend_task(struct model_run *r, const struct attend_task *task, flo
         .n_group = task->n_group,
         .first_position = batch->n_computed[task->seq] + task->token,
     };
+}
+
+/* after: what the thread will do then, or NULL */
+static void attend_task(struct model_run *r, const struct attend_task *task, float *thread_floats,
+                        const struct step_batch *batch, const struct key_source *from,
+                        const struct layer_input *in, const struct attend_task *after)
+{
+    const struct attention_kernels *k = &r->kernels->attention;
+    const struct model_hparams *hp = &r->model->hp;
+    const int32_t row = batch->q_indptr[task->seq] + task->token;
+    const int32_t part_floats = attention_part_floats(hp->head_dim);
+    const struct attention_args args_after =
+        args_of(r, after ? after : task, batch, from->kv, from->il);
+    const struct attention_next then = {after ? &args_after : NULL,
+                                        after && after->split > 0 ? after->split : 0};
+    struct attention_args args = args_of(r, task, batch, from->kv, from->il);
     float *into = thread_floats + ATTENTION_SCRATCH_FLOATS;
     float *next = into + (size_t)ATTENTION_MAX_ROWS * (size_t)part_floats;
     const int32_t n_rows = task->n_tokens * task->n_group;
@@ -253,18 +268,20 @@ static void attend_task(struct model_run *r, const struct attend_task *task, flo
     if (task->stores)
         store_own(r, task, batch, from);
     if (task->split >= 0) {
+        args.next = then;
         run_split(r, from, &args, task->split, r->parts + task->part, thread_floats);
         return;
     }
     const int32_t n_splits = n_splits_of(args.first_position + args.n_tokens - 1);
-    run_split(r, from, &args, 0, into, thread_floats);
-    for (int32_t s = 1; s < n_splits; s++) {
+    for (int32_t s = 0; s < n_splits; s++) {
         /* Only the rows that reach into the split: merging an empty part could turn -0 into 0. */
         const int32_t before = s * KV_SPLIT_TOKENS - args.first_position;
         const int32_t first = before > 0 ? before * task->n_group : 0;
         const size_t skip = (size_t)first * (size_t)part_floats;
-        run_split(r, from, &args, s, next, thread_floats);
-        k->merge(into + skip, next + skip, n_rows - first, hp->head_dim);
+        args.next = s + 1 < n_splits ? (struct attention_next){&args, s + 1} : then;
+        run_split(r, from, &args, s, s == 0 ? into : next, thread_floats);
+        if (s > 0)
+            k->merge(into + skip, next + skip, n_rows - first, hp->head_dim);
     }
     for (int32_t i = 0; i < n_rows; i++) {
         const size_t out = (size_t)(row + i / task->n_group) * (size_t)(hp->n_head * hp->head_dim) +
@@ -308,7 +325,8 @@ void attend(struct model_run *r, int32_t t, const struct step_batch *batch,
             if (i + 1 < end && task[1].stores)
                 prefetch_task(r, task + 1, batch, kv, il);
             attend_task(r, task, thread_floats, batch,
-                        &(struct key_source){kv, il, task->head / n_group}, in);
+                        &(struct key_source){kv, il, task->head / n_group}, in,
+                        i + 1 < end ? task + 1 : NULL);
         }
     }
 }

@@ -105,11 +105,28 @@ static void softmax_row(float *row, int32_t n_attended, int32_t n_keys)
         row[t] = 0;
 }
 
-static void fill_weights(const struct shoal_attention_view *view, float *weights)
+/* n values of q as attention multiplies them with K in 8 bits. */
+static void round_queries(const struct model_run *r, const float *q, int32_t n, float *out)
+{
+    for (int32_t i = 0; i < n; i += GROUP_ITEMS) {
+        int8_t q8[GROUP_ITEMS];
+        int16_t sum16[2];
+        int32_t sum;
+        float d, s;
+        const struct quantized_rows to = {q8, &d, &s, sum16, &sum};
+        const bool is_finite = r->kernels->rows.quantize(q + i, GROUP_ITEMS, &to);
+        for (int32_t j = 0; j < GROUP_ITEMS; j++)
+            out[i + j] = is_finite ? d * (float)q8[j] : NAN;
+    }
+}
+
+/* queries: those of the view, or what attention makes of them */
+static void fill_weights(const struct shoal_attention_view *view, const float *queries,
+                         float *weights)
 {
     for (int32_t i = 0; i < view->n_tokens; i++) {
         const int32_t n_attended = view->first_position + i + 1;
-        const float *q = view->q + (size_t)i * (size_t)view->head_dim;
+        const float *q = queries + (size_t)i * (size_t)view->head_dim;
         float *row = weights + (size_t)i * (size_t)view->n_keys;
         for (int32_t t = 0; t < n_attended; t++)
             row[t] = score_of(q, view->k + (size_t)t * (size_t)view->head_dim, view->head_dim,
@@ -185,7 +202,10 @@ static enum shoal_status show_rows(const struct looking *at, int32_t head, int32
         if (status != SHOAL_OK || !a->sees_replaced)
             return status;
     }
-    fill_weights(&view, a->weights);
+    const bool is_rounded = at->kv->options.dtype == KV_Q8_0;
+    if (is_rounded)
+        round_queries(r, a->q, n * hp->head_dim, a->out); /* until the outputs come there */
+    fill_weights(&view, is_rounded ? a->out : a->q, a->weights);
     copy_rows(a->out, (size_t)hp->head_dim, in, ld, n, hp->head_dim);
     view.weights = a->weights;
     view.out = a->out;

@@ -127,5 +127,6 @@ struct attention_args cache_decode_split(const struct model_run *r, const struct
     decoded.block_table = r->cache.table;
     decoded.block_size = CODEC_BLOCK;
     decoded.dtype = KV_F32;
+    decoded.next.args = NULL;
     return decoded;
 }

@@ -6,20 +6,19 @@
 
 #include <string.h>
 
-static bool sees(const struct attend_keys *keys, int32_t t)
-{
-    return !keys->mask || keys->mask[t];
-}
-
 void attend_scores(const struct attend_keys *keys, const float *q, float *scores)
 {
     const float scale = 1.0f / sqrtf((float)keys->head_dim);
 
+    if (keys->is_q8_0) {
+        attend_scores_q8_0(keys, q, scores);
+        return;
+    }
     for (int32_t t = 0; t < keys->n; t++) {
         const float *k = keys->k + t * keys->ld;
         float score = 0;
 
-        if (!sees(keys, t))
+        if (!attend_sees(keys, t))
             continue;
         for (int32_t d = 0; d < keys->head_dim; d++)
             score = fmaf(q[d], k[d], score);
@@ -27,26 +26,38 @@ void attend_scores(const struct attend_keys *keys, const float *q, float *scores
     }
 }
 
+static void add_values(const struct attend_keys *keys, int32_t begin, int32_t end, const float *e,
+                       float *acc)
+{
+    memset(acc, 0, (size_t)keys->head_dim * sizeof *acc);
+    for (int32_t t = begin; t < end; t++) {
+        const float *v = keys->v + t * keys->ld;
+
+        if (!attend_sees(keys, t))
+            continue;
+        for (int32_t d = 0; d < keys->head_dim; d++)
+            acc[d] = fmaf(e[t - begin], v[d], acc[d]);
+    }
+}
+
 /* One split: positions begin .. end - 1. The sum is 0 when no key of it is seen. */
 static struct attend_sum attend_split(const struct attend_keys *keys, const float *scores,
                                       int32_t begin, int32_t end, float *acc)
 {
-    float partial[16] = {0}, max = -INFINITY;
+    float partial[16] = {0}, e[KV_SPLIT_TOKENS], max = -INFINITY;
 
-    memset(acc, 0, (size_t)keys->head_dim * sizeof *acc);
     for (int32_t t = begin; t < end; t++)
-        if (sees(keys, t) && scores[t] > max)
+        if (attend_sees(keys, t) && scores[t] > max)
             max = scores[t];
-    for (int32_t t = begin; t < end; t++) {
-        const float *v = keys->v + t * keys->ld;
-
-        if (!sees(keys, t))
-            continue;
-        const float e = exp_ref(scores[t] - max);
-        partial[t % 16] += e;
-        for (int32_t d = 0; d < keys->head_dim; d++)
-            acc[d] = fmaf(e, v[d], acc[d]);
-    }
+    for (int32_t t = begin; t < end; t++)
+        if (attend_sees(keys, t)) {
+            e[t - begin] = exp_ref(scores[t] - max);
+            partial[t % 16] += e[t - begin];
+        }
+    if (keys->is_q8_0)
+        attend_acc_q8_0(keys, begin, end, e, acc);
+    else
+        add_values(keys, begin, end, e, acc);
     return (struct attend_sum){.max = max + 0.0f, .sum = tree_sum_ref(partial)};
 }
 
@@ -88,7 +99,7 @@ void attend_weights(const struct attend_keys *keys, const float *scores, struct 
                     float *weights)
 {
     for (int32_t t = 0; t < keys->n; t++)
-        weights[t] = sees(keys, t) ? exp_ref(scores[t] - sum.max) / sum.sum : 0;
+        weights[t] = attend_sees(keys, t) ? exp_ref(scores[t] - sum.max) / sum.sum : 0;
 }
 
 enum shoal_status teach_check_heads(const struct shoal_teach_heads *heads, struct shoal_error *err)

@@ -15,6 +15,7 @@ struct attend_keys {
     int64_t ld;         /* floats from key to key */
     const float *k, *v; /* key t: k + t * ld */
     const bool *mask;   /* (n) or NULL: all. At least one is true */
+    bool is_q8_0;       /* as a pool of q8_0 gave them: multiplied in 8 bits, as there */
 };
 
 /* The maximum of a row's scores and the sum of exp(score - maximum): what softmax divides by. */
@@ -29,6 +30,19 @@ struct attend_sum attend_values(const struct attend_keys *keys, const float *sco
 /* weights (n): softmax of the scores, 0 where a key is not seen. */
 void attend_weights(const struct attend_keys *keys, const float *scores, struct attend_sum sum,
                     float *weights);
+
+/* attend_scores of keys in 8 bits. */
+void attend_scores_q8_0(const struct attend_keys *keys, const float *q, float *scores);
+/* acc (head_dim) of keys begin .. end - 1, at most KV_SPLIT_TOKENS, in 8 bits: e_t * v_t of those
+ * that are seen. */
+void attend_acc_q8_0(const struct attend_keys *keys, int32_t begin, int32_t end, const float *e,
+                     float *acc);
+
+/* Whether attention sees key t. */
+static inline bool attend_sees(const struct attend_keys *keys, int32_t t)
+{
+    return !keys->mask || keys->mask[t];
+}
 
 /* SHOAL_E_INVALID for numbers of heads that do not go together. */
 enum shoal_status teach_check_heads(const struct shoal_teach_heads *heads, struct shoal_error *err);

@@ -3,17 +3,32 @@
 
 #include "base/mem.h"
 #include "base/status.h"
+#include "kernels/linear.h"
 #include "teach/attend.h"
+#include "teach/cache.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+static bool is_q8_0(const struct shoal_teach_attention *a)
+{
+    return a->dtype && strcmp(a->dtype, kv_dtype_name(KV_Q8_0)) == 0;
+}
 
 static enum shoal_status check_arrays(const struct shoal_teach_attention *a,
                                       struct shoal_error *err)
 {
-    const enum shoal_status status = teach_check_heads(&a->heads, err);
+    enum shoal_status status = teach_check_heads(&a->heads, err);
+    enum kv_dtype dtype;
 
+    if (status == SHOAL_OK && a->dtype)
+        status = teach_parse_dtype(a->dtype, &dtype, err);
     if (status != SHOAL_OK)
         return status;
+    if (is_q8_0(a) && a->heads.head_dim % GROUP_ITEMS != 0)
+        return shoal_fail(err, SHOAL_E_INVALID,
+                          "heads of %d floats in q8_0: it takes a multiple of %d",
+                          a->heads.head_dim, GROUP_ITEMS);
     if (a->n_rows < 1 || a->n_keys < 1 || !a->q || !a->k || !a->v || !a->out)
         return shoal_fail(
             err, SHOAL_E_INVALID,
@@ -39,7 +54,8 @@ static void attend_row(const struct shoal_teach_attention *a, int32_t row, int32
                                          .ld = ld,
                                          .k = a->k + kv,
                                          .v = a->v + kv,
-                                         .mask = mask};
+                                         .mask = mask,
+                                         .is_q8_0 = is_q8_0(a)};
 
         attend_scores(&keys, a->q + at * (size_t)heads->head_dim, scores);
         const struct attend_sum sum =

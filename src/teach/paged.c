@@ -95,7 +95,8 @@ static void write_weights(const struct paged_scratch *s, const struct shoal_teac
     const struct attend_keys keys = {.n = c->n_tokens,
                                      .head_dim = heads->head_dim,
                                      .ld = ld,
-                                     .k = s->k + (size_t)kv_head * (size_t)heads->head_dim};
+                                     .k = s->k + (size_t)kv_head * (size_t)heads->head_dim,
+                                     .is_q8_0 = args->dtype == KV_Q8_0};
 
     for (int32_t g = 0; g < args->n_group; g++) {
         const float *part = s->parts + (size_t)g * (size_t)attention_part_floats(heads->head_dim);

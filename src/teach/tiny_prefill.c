@@ -6,6 +6,9 @@
 #include "base/status.h"
 #include "teach/cache.h"
 
+#include <inttypes.h>
+#include <string.h>
+
 /* What is common to dense and ragged: attention over keys that are read back from the caches, so
  * that it sees them as they are stored. */
 struct keys {
@@ -23,6 +26,11 @@ static enum shoal_status keys_init(struct keys *keys, const struct shoal_teach_t
         return shoal_fail_memory(err, "the keys of a pass", 2 * (size_t)n * row * sizeof *keys->k);
     keys->v = keys->k + (size_t)n * row;
     return SHOAL_OK;
+}
+
+static const char *stored_as(const struct shoal_teach_cache *cache)
+{
+    return kv_dtype_name(cache->pool->store.options.dtype);
 }
 
 static enum shoal_status attend_dense(const struct shoal_teach_tiny *tiny,
@@ -44,7 +52,8 @@ static enum shoal_status attend_dense(const struct shoal_teach_tiny *tiny,
                                                                         .q = pass->q,
                                                                         .k = keys.k,
                                                                         .v = keys.v,
-                                                                        .out = pass->attended},
+                                                                        .out = pass->attended,
+                                                                        .dtype = stored_as(cache)},
                                         err);
     mem_free(keys.k);
     return status;
@@ -95,6 +104,19 @@ static enum shoal_status append_chunks(const struct shoal_teach_tiny *tiny,
     return status;
 }
 
+/* The keys of all are multiplied in one way. */
+static enum shoal_status check_alike(struct shoal_teach_cache *const caches[], int32_t n,
+                                     struct shoal_error *err)
+{
+    for (int32_t i = 1; i < n; i++)
+        if (strcmp(stored_as(caches[i]), stored_as(caches[0])) != 0)
+            return shoal_fail(err, SHOAL_E_INVALID,
+                              "the cache of request %" PRIu64 " is stored as %s, the first one as "
+                              "%s: the caches of a ragged prefill are of one kind",
+                              caches[i]->id, stored_as(caches[i]), stored_as(caches[0]));
+    return SHOAL_OK;
+}
+
 static enum shoal_status attend_ragged(const struct shoal_teach_tiny *tiny,
                                        const struct tiny_pass *pass,
                                        const struct shoal_teach_batch *batch,
@@ -102,21 +124,24 @@ static enum shoal_status attend_ragged(const struct shoal_teach_tiny *tiny,
                                        struct shoal_error *err)
 {
     struct keys keys;
-    enum shoal_status status = keys_init(&keys, tiny, batch->n_keys, err);
+    enum shoal_status status = check_alike(caches, batch->n_requests, err);
 
+    if (status == SHOAL_OK)
+        status = keys_init(&keys, tiny, batch->n_keys, err);
     if (status != SHOAL_OK)
         return status;
     status = shoal_teach_batch_gather(batch, caches, batch->n_requests, keys.k, keys.v, err);
     if (status == SHOAL_OK)
-        status =
-            shoal_teach_attention_ragged(&(struct shoal_teach_attention){.heads = tiny_heads(tiny),
-                                                                         .n_rows = batch->n_rows,
-                                                                         .n_keys = batch->n_keys,
-                                                                         .q = pass->q,
-                                                                         .k = keys.k,
-                                                                         .v = keys.v,
-                                                                         .out = pass->attended},
-                                         batch, NULL, err);
+        status = shoal_teach_attention_ragged(
+            &(struct shoal_teach_attention){.heads = tiny_heads(tiny),
+                                            .n_rows = batch->n_rows,
+                                            .n_keys = batch->n_keys,
+                                            .q = pass->q,
+                                            .k = keys.k,
+                                            .v = keys.v,
+                                            .out = pass->attended,
+                                            .dtype = stored_as(caches[0])},
+            batch, NULL, err);
     mem_free(keys.k);
     return status;
 }

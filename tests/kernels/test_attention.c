@@ -249,7 +249,8 @@ END_TEST
 
 START_TEST(every_head_dim)
 {
-    static const int32_t dims[] = {2, 6, 16, 32, 34, 48, 64, 80, 96, 100, 112, 128, 160, 256, 288};
+    static const int32_t dims[] = {2,  6,   16,  32,  34,  48,  64,  80,
+                                   96, 100, 112, 128, 160, 256, 288, 1024};
 
     for (enum kv_dtype dtype = 0; dtype < KV_DTYPE_COUNT; dtype++)
         for (size_t i = 0; i < sizeof dims / sizeof *dims; i++)
@@ -297,6 +298,8 @@ START_TEST(values_that_are_not_finite)
             float *x = rng_below(&rng, 2) ? p.k : p.v;
             x[rng_below(&rng, (uint32_t)n)] = bad[rng_below(&rng, 3)];
         }
+        if (seed % 5 == 0)
+            ((float *)(void *)p.q.bytes)[rng_below(&rng, 3 * 32)] = bad[seed / 5 % 3];
         if (seed % 8 == 0) /* every score of every row */
             for (size_t i = 0; i < n; i++)
                 p.k[i] = seed % 16 == 0 ? NAN : -INFINITY;
@@ -380,11 +383,11 @@ START_TEST(block_size_changes_nothing)
 END_TEST
 
 /* A chunk of rows and the same rows one at a time. */
-START_TEST(a_row_does_not_depend_on_its_neighbours)
+static void check_neighbours(enum kv_dtype dtype)
 {
     for (enum cpu_isa isa = CPU_PORTABLE; isa <= cpu_isa_best(); isa++)
         for (int32_t first = 249; first <= 257; first += 4) {
-            struct problem p = problem_new(KV_F16, 16, 64, first, 6, 5, 3);
+            struct problem p = problem_new(dtype, 16, 64, first, 6, 5, 3);
             struct answer chunk = answer_new(&p, isa);
             struct problem one = p;
             one.args.n_tokens = one.args.n_group = 1;
@@ -397,6 +400,36 @@ START_TEST(a_row_does_not_depend_on_its_neighbours)
                 answer_free(&a);
             }
             answer_free(&chunk);
+            problem_free(&p);
+        }
+}
+
+START_TEST(a_row_does_not_depend_on_its_neighbours)
+{
+    check_neighbours(KV_F16);
+    check_neighbours(KV_Q8_0);
+}
+END_TEST
+
+/* What comes next is only fetched: any sequence, of which any split. */
+START_TEST(what_comes_next_changes_nothing)
+{
+    for (enum kv_dtype dtype = 0; dtype < KV_DTYPE_COUNT; dtype++)
+        for (int b = 0; b < N_BLOCK_SIZES; b++) {
+            struct problem p = problem_new(dtype, block_sizes[b], 64, 300, 2, 3, 1);
+            struct problem next = problem_new(dtype, block_sizes[b], 64, 613, 5, 3, 2);
+            for (enum cpu_isa isa = CPU_PORTABLE; isa <= cpu_isa_best(); isa++) {
+                struct answer want = answer_new(&p, isa);
+                for (int32_t split = 0; split < 3; split++) {
+                    struct problem with = p;
+                    with.args.next = (struct attention_next){&next.args, split};
+                    struct answer got = answer_new(&with, isa);
+                    check_answers(&with, cpu_isa_name(isa), &got, &want, false);
+                    answer_free(&got);
+                }
+                answer_free(&want);
+            }
+            problem_free(&next);
             problem_free(&p);
         }
 }
@@ -441,11 +474,13 @@ static float peek(const uint8_t *head, enum kv_dtype dtype, int32_t block_size, 
         memcpy(&half, tile + 2 * i, sizeof half);
         return dtype == KV_F16 ? half_to_float(half) : bf16_to_float(half);
     }
-    const int32_t n_scales = head_dim / 32, n_run = is_v ? 1 : w;
-    const uint8_t *run = tile + slot / n_run * n_run * (head_dim + 2 * n_scales);
-    memcpy(&half, run + head_dim * n_run + 2 * (d / 32 * n_run + slot % n_run), sizeof half);
+    const uint8_t *bytes = tile + slot / w * w * (head_dim + head_dim / 32 * 2);
+    const int32_t lane = slot % w;
+    memcpy(&half, bytes + head_dim * w + 2 * (d / 32 * w + lane), sizeof half);
     *scale = half_to_float(half);
-    return (float)(int8_t)run[d * n_run + slot % n_run] * *scale;
+    if (is_v)
+        return (float)(int8_t)bytes[4 * (lane / 4 * head_dim + d) + lane % 4] * *scale;
+    return (float)(bytes[4 * (d / 4 * w + lane) + d % 4] - 128) * *scale;
 }
 
 static double store_error(enum kv_dtype dtype, float x, float scale)
@@ -561,5 +596,5 @@ END_TEST
 SUITE("attention", every_instruction_set_at_split_borders, every_number_of_rows, every_head_dim,
       random_walk, values_that_are_not_finite, close_to_the_formula_in_double_precision,
       block_size_changes_nothing, a_row_does_not_depend_on_its_neighbours,
-      merging_an_empty_part_changes_nothing, what_is_stored_can_be_read,
-      every_instruction_set_stores_the_same_bytes, sizes_and_names)
+      what_comes_next_changes_nothing, merging_an_empty_part_changes_nothing,
+      what_is_stored_can_be_read, every_instruction_set_stores_the_same_bytes, sizes_and_names)

@@ -19,6 +19,7 @@ struct watcher {
     float scale;                         /* of what the replacer writes */
     float kept[ATTENTION_MAX_ROWS * 32]; /* what it wrote last, for the one behind it */
     int64_t n_equal;                     /* rows seen whose out was what had been replaced */
+    enum kv_dtype kv_dtype;              /* of the engine: with q8_0 q is rounded, and e */
 };
 
 static bool is_wanted(const struct watcher *w, uint64_t request, int32_t layer, int32_t head)
@@ -48,16 +49,34 @@ static double worse(double worst, double a, double b)
     return d > worst || d != d ? d : worst;
 }
 
+/* Row i of q as attention multiplies it: with q8_0 in steps of its groups' largest / 127. */
+static void rounded_query(const struct watcher *w, const struct shoal_attention_view *v, int32_t i,
+                          double *q)
+{
+    for (int32_t d = 0; d < v->head_dim; d++)
+        q[d] = (double)v->q[i * v->head_dim + d];
+    for (int32_t g = 0; w->kv_dtype == KV_Q8_0 && g < v->head_dim; g += 32) {
+        double largest = 0;
+        for (int32_t d = g; d < g + 32; d++)
+            largest = fmax(largest, fabs(q[d]));
+        for (int32_t d = g; d < g + 32; d++)
+            q[d] = rint(q[d] * 127 / largest) * largest / 127;
+    }
+}
+
 /* Softmax in double precision, of row i. */
-static void softmax(const struct shoal_attention_view *v, int32_t i, double *weights)
+static void softmax(const struct watcher *w, const struct shoal_attention_view *v, int32_t i,
+                    double *weights)
 {
     const int32_t n = v->first_position + i + 1;
-    double most = -INFINITY, sum = 0;
+    double most = -INFINITY, sum = 0, q[32];
 
+    ck_assert_int_le(v->head_dim, 32);
+    rounded_query(w, v, i, q);
     for (int32_t t = 0; t < n; t++) {
         weights[t] = 0;
         for (int32_t d = 0; d < v->head_dim; d++)
-            weights[t] += (double)v->q[i * v->head_dim + d] * (double)v->k[t * v->head_dim + d];
+            weights[t] += q[d] * (double)v->k[t * v->head_dim + d];
         weights[t] *= (double)v->scale;
         most = fmax(most, weights[t]);
     }
@@ -73,7 +92,7 @@ static void check_row(struct watcher *w, const struct shoal_attention_view *v, i
     const bool *mask = v->mask + (size_t)i * (size_t)v->n_keys;
     double expected[TRIAL_LONGEST], sum = 0;
 
-    softmax(v, i, expected);
+    softmax(w, v, i, expected);
     for (int32_t t = 0; t < v->n_keys; t++) {
         ck_assert(mask[t] == (t <= v->first_position + i));
         if (!mask[t])
@@ -107,13 +126,15 @@ static enum shoal_status see(void *state, const struct shoal_attention_view *v,
     return SHOAL_OK;
 }
 
-/* The engine's own formula, by its own kernels, from what the view gives. */
+/* The engine's own formula, by its own kernels, from what the view gives: float32, but with q8_0,
+ * where storing again what was read gives the same bytes. */
 static enum shoal_status replace(void *state, const struct shoal_attention_view *v, float *out,
                                  struct shoal_error *err)
 {
     enum { BLOCK = 128 };
     struct watcher *w = state;
-    const size_t head_bytes = kv_head_bytes(KV_F32, BLOCK, v->head_dim);
+    const enum kv_dtype dtype = w->kv_dtype == KV_Q8_0 ? KV_Q8_0 : KV_F32;
+    const size_t head_bytes = kv_head_bytes(dtype, BLOCK, v->head_dim);
     const int32_t n_blocks = v->n_keys / BLOCK + 1;
     const size_t n_part = (size_t)attention_part_floats(v->head_dim);
     int32_t table[TRIAL_LONGEST / BLOCK + 1];
@@ -128,7 +149,7 @@ static enum shoal_status replace(void *state, const struct shoal_attention_view 
     kernels_init(&k, cpu_isa_best());
     for (int32_t t = 0; t < v->n_keys; t++) {
         table[t / BLOCK] = t / BLOCK;
-        k.attention.store(tiles + (size_t)(t / BLOCK) * head_bytes, KV_F32, BLOCK, v->head_dim,
+        k.attention.store(tiles + (size_t)(t / BLOCK) * head_bytes, dtype, BLOCK, v->head_dim,
                           t % BLOCK, v->k + t * v->head_dim, v->v + t * v->head_dim);
     }
     const struct attention_args args = {.layer = tiles,
@@ -136,7 +157,7 @@ static enum shoal_status replace(void *state, const struct shoal_attention_view 
                                         .block_table = table,
                                         .block_size = BLOCK,
                                         .head_dim = v->head_dim,
-                                        .dtype = KV_F32,
+                                        .dtype = dtype,
                                         .scale = v->scale,
                                         .q = v->q,
                                         .ld_q = v->head_dim,
@@ -182,7 +203,7 @@ static struct watcher everything(void)
 
 static void check_view(const struct trial *t, int32_t layer)
 {
-    struct watcher w = {.layer = layer, .head = -1};
+    struct watcher w = {.layer = layer, .head = -1, .kv_dtype = t->kv_dtype};
     struct trial plain = *t, watched = *t;
 
     watched.plugins[0] = &watching;
@@ -193,7 +214,9 @@ static void check_view(const struct trial *t, int32_t layer)
         ck_assert_int_eq(w.n_rows[i], (int64_t)trial_lengths[i] * a.n_head);
     ck_assert_msg(w.worst_sum < 1e-5, "weights of a row sum to 1 but for %g", w.worst_sum);
     ck_assert_msg(w.worst_weight < 1e-5, "a weight is off by %g", w.worst_weight);
-    ck_assert_msg(w.worst_out < 1e-5, "weights times v are off by %g", w.worst_out);
+    /* with q8_0 each of hundreds of e is rounded to a 32767th of the largest, and v is up to 10 */
+    ck_assert_msg(w.worst_out < (t->kv_dtype == KV_Q8_0 ? 2e-3 : 1e-5),
+                  "weights times v are off by %g", w.worst_out);
     outcome_fini(&a);
     outcome_fini(&b);
 }
@@ -264,7 +287,7 @@ START_TEST(the_engines_own_formula_gives_its_own_bits)
 
     for (int dtype = 0; dtype < KV_DTYPE_COUNT; dtype++) {
         struct watcher w = everything();
-        plain.kv_dtype = (enum kv_dtype)dtype;
+        plain.kv_dtype = w.kv_dtype = (enum kv_dtype)dtype;
         struct trial t = plain;
         t.plugins[0] = &replacing;
         t.user = &w;

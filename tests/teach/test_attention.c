@@ -50,9 +50,12 @@ static void end_sequence(struct sequence *s)
 
 /* What attention means, in double precision and in no special order. */
 static void expect_near(const struct shoal_teach_heads *heads, const struct sequence *s,
-                        int32_t position, const float *q, const float *out, const float *weights)
+                        const char *dtype, int32_t position, const float *q, const float *out,
+                        const float *weights)
 {
     const int32_t d = heads->head_dim, ld = heads->n_head_kv * d;
+    /* with q8_0 q is rounded too */
+    const double tolerance = strcmp(dtype, "q8_0") == 0 ? 2e-2 : 1e-5;
     double e[1024], sum = 0;
 
     for (int32_t h = 0; h < heads->n_head; h++, sum = 0) {
@@ -67,10 +70,10 @@ static void expect_near(const struct shoal_teach_heads *heads, const struct sequ
             double x = 0;
             for (int32_t t = 0; t <= position; t++)
                 x += e[t] / sum * s->v[t * ld + at + i];
-            ck_assert_double_eq_tol(out[h * d + i], x, 1e-5);
+            ck_assert_double_eq_tol(out[h * d + i], x, tolerance);
         }
         for (int32_t t = 0; t <= position; t++)
-            ck_assert_double_eq_tol(weights[h * s->n + t], e[t] / sum, 1e-5);
+            ck_assert_double_eq_tol(weights[h * s->n + t], e[t] / sum, tolerance);
         for (int32_t t = position + 1; t < s->n; t++)
             ck_assert_float_eq(weights[h * s->n + t], 0);
     }
@@ -131,11 +134,11 @@ START_TEST(test_all_equal)
     float *paged_weights = random_floats(0, (size_t)(N_LENGTHS * heads.n_head) * 601);
 
     ck_assert_int_eq(shoal_teach_batch_gather(batch, caches, N_LENGTHS, k, v, NULL), SHOAL_OK);
-    ck_assert_int_eq(
-        shoal_teach_attention_ragged(
-            &(struct shoal_teach_attention){heads, n_rows, batch->n_keys, q, k, v, ragged, weights},
-            batch, NULL, NULL),
-        SHOAL_OK);
+    ck_assert_int_eq(shoal_teach_attention_ragged(
+                         &(struct shoal_teach_attention){heads, n_rows, batch->n_keys, q, k, v,
+                                                         ragged, weights, options.dtype},
+                         batch, NULL, NULL),
+                     SHOAL_OK);
     for (int32_t i = 0; i < N_LENGTHS; i++) {
         const size_t last = (size_t)batch->q_indptr[i + 1] - 1;
         memcpy(last_q + (size_t)i * row, q + last * row, row * sizeof *q);
@@ -149,14 +152,14 @@ START_TEST(test_all_equal)
         ck_assert_int_eq(
             shoal_teach_attention_dense(
                 &(struct shoal_teach_attention){heads, n, s[i].n, q + (size_t)first * row, s[i].k,
-                                                s[i].v, dense, dense_weights},
+                                                s[i].v, dense, dense_weights, options.dtype},
                 NULL),
             SHOAL_OK);
         ck_assert_mem_eq(dense, ragged + (size_t)first * row, (size_t)n * row * sizeof *dense);
         ck_assert_mem_eq(dense + (size_t)(n - 1) * row, paged + (size_t)i * row,
                          row * sizeof *dense);
         for (int32_t r = 0; r < n; r++)
-            expect_near(&heads, &s[i], s[i].n - n + r, q + (size_t)(first + r) * row,
+            expect_near(&heads, &s[i], options.dtype, s[i].n - n + r, q + (size_t)(first + r) * row,
                         dense + (size_t)r * row, dense_weights + r * heads.n_head * s[i].n);
         for (int32_t h = 0; h < heads.n_head; h++) {
             const float *w = weights + ((first + n - 1) * heads.n_head + h) * batch->n_keys;
@@ -281,16 +284,18 @@ static const struct {
     struct shoal_teach_attention a;
     const char *says;
 } bad_shapes[] = {
-    {{{0, 1, 8}, 1, 1, x, x, x, x, NULL}, "0 query heads"},
-    {{{3, 2, 8}, 1, 1, x, x, x, x, NULL}, "3 query heads and 2 KV heads"},
-    {{{1, 0, 8}, 1, 1, x, x, x, x, NULL}, "0 KV heads"},
-    {{{1, 1, 0}, 1, 1, x, x, x, x, NULL}, "heads of 0 floats"},
-    {{{1, 1, 1025}, 1, 1, x, x, x, x, NULL}, "heads of 1025 floats"},
-    {{{1, 1, 8}, 0, 1, x, x, x, x, NULL}, "0 rows over 1 keys"},
-    {{{1, 1, 8}, 1, 0, x, x, x, x, NULL}, "1 rows over 0 keys"},
-    {{{1, 1, 8}, 1, 1, NULL, x, x, x, NULL}, "q, k, v and out are needed"},
-    {{{1, 1, 8}, 1, 1, x, x, x, NULL, NULL}, "q, k, v and out are needed"},
-    {{{1, 1, 8}, 3, 2, x, x, x, x, NULL}, "3 rows over 2 keys"},
+    {{{0, 1, 8}, 1, 1, x, x, x, x, NULL, NULL}, "0 query heads"},
+    {{{3, 2, 8}, 1, 1, x, x, x, x, NULL, NULL}, "3 query heads and 2 KV heads"},
+    {{{1, 0, 8}, 1, 1, x, x, x, x, NULL, NULL}, "0 KV heads"},
+    {{{1, 1, 0}, 1, 1, x, x, x, x, NULL, NULL}, "heads of 0 floats"},
+    {{{1, 1, 1025}, 1, 1, x, x, x, x, NULL, NULL}, "heads of 1025 floats"},
+    {{{1, 1, 8}, 0, 1, x, x, x, x, NULL, NULL}, "0 rows over 1 keys"},
+    {{{1, 1, 8}, 1, 0, x, x, x, x, NULL, NULL}, "1 rows over 0 keys"},
+    {{{1, 1, 8}, 1, 1, NULL, x, x, x, NULL, NULL}, "q, k, v and out are needed"},
+    {{{1, 1, 8}, 1, 1, x, x, x, NULL, NULL, NULL}, "q, k, v and out are needed"},
+    {{{1, 1, 8}, 3, 2, x, x, x, x, NULL, NULL}, "3 rows over 2 keys"},
+    {{{1, 1, 8}, 1, 1, x, x, x, x, NULL, "q8_0"}, "heads of 8 floats in q8_0"},
+    {{{1, 1, 8}, 1, 1, x, x, x, x, NULL, "f12"}, "dtype \"f12\""},
 };
 
 START_TEST(test_shape_errors)

@@ -233,6 +233,7 @@ START_TEST(test_errors)
     struct shoal_teach_tiny *tiny = open_tiny();
     struct shoal_teach_pool_options wide;
     struct shoal_teach_pool *pool = make_pool("paged", "f32", 8, 80), *wide_pool;
+    struct shoal_teach_pool *bytes_pool = make_pool("paged", "q8_0", 8, 80);
     struct shoal_teach_cache *c[2] = {make_cache(pool, 1, 600), make_cache(pool, 2, 8)}, *bad;
     int32_t tokens[520] = {5, 300, -1};
     struct shoal_teach_chunk chunk = {1, 0, 0, 1, tokens};
@@ -275,6 +276,17 @@ START_TEST(test_errors)
                    "cache 0 is of request 2; the batch has request 1 there");
     expect_invalid(shoal_teach_prefill_ragged(tiny, batch, &bad, 1, &out, &err), &err,
                    "1 KV heads of 64");
+
+    /* one multiplied in float and one in 8 bits */
+    struct shoal_teach_cache *mixed[2] = {c[0], make_cache(bytes_pool, 2, 8)};
+    const struct shoal_teach_chunk two[] = {{1, 0, 0, 1, tokens}, {2, 0, 0, 1, tokens}};
+    struct shoal_teach_batch *both;
+    ck_assert_int_eq(shoal_teach_batch_create(&both, two, 2, NULL), SHOAL_OK);
+    expect_invalid(shoal_teach_prefill_ragged(tiny, both, mixed, 2, &out, &err), &err,
+                   "the cache of request 2 is stored as q8_0, the first one as f32");
+    shoal_teach_batch_destroy(both);
+    shoal_teach_cache_destroy(mixed[1]);
+    shoal_teach_pool_destroy(bytes_pool);
 
     /* after all that the caches are empty, and the passes work */
     ck_assert_int_eq(shoal_teach_pool_count(pool).n_held, 0);

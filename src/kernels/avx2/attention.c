@@ -1,31 +1,19 @@
-#include "kernels/tables.h"
-
+#include "kernels/avx2/attention_tile.h"
 #include "kernels/avx2/math.h"
+#include "kernels/kv_q8_0.h"
+#include "kernels/tables.h"
 
 #include <string.h>
 
 /* A split is worked on in tiles of up to 6 query rows. Scores: 8 tokens a vector, each vector of K
  * shared by the rows of the tile. Values: 8 dimensions a vector, each vector of V shared by the
  * rows. Tiles only choose which sums run side by side; the order of each sum is that of ref. */
-enum { TILE_ROWS = 6, SPLIT_VECTORS = KV_SPLIT_TOKENS / 8, SPLIT_BLOCKS = KV_SPLIT_TOKENS / 8 };
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-/* The part of a split that the rows of a call can see. */
-struct span {
-    const uint8_t *blocks[SPLIT_BLOCKS]; /* the head's run in each block of the split */
-    /* K of the tokens 8 i .. 8 i + 7, and its scales if q8_0. Filled up with repeats of the last
-     * vector, since scores run several vectors at a time. */
-    const uint8_t *k[SPLIT_VECTORS + 8], *k_scale[SPLIT_VECTORS + 8];
-    size_t w; /* elements of K from dimension to dimension */
-    int32_t block_size, head_dim, n_part;
-    size_t v_offset, v_stride; /* bytes to the V tile, and from token to token in it */
-    float scale;
-};
+enum { TILE_ROWS = 6 };
+_Static_assert((int)TILE_ROWS <= (int)Q8_0_TILE_ROWS, "q8_0 takes no more");
 
 ALWAYS_INLINE size_t element_bytes(const enum kv_dtype dtype)
 {
-    return dtype == KV_F32 ? 4 : dtype == KV_Q8_0 ? 1 : 2;
+    return dtype == KV_F32 ? 4 : 2;
 }
 
 static void span_init(struct span *s, const struct attention_args *a, int32_t split, int32_t n_keys)
@@ -47,9 +35,10 @@ static void span_init(struct span *s, const struct attention_args *a, int32_t sp
     for (int32_t i = 0; i < SPLIT_VECTORS + 8; i++) {
         const int32_t t = 8 * i < n_keys ? 8 * i : (n_keys - 1) / 8 * 8;
         const size_t slot = (size_t)(t % a->block_size), lane = slot % s->w;
-        const uint8_t *tile = s->blocks[t / a->block_size] + (slot - lane) * s->v_stride;
-        s->k[i] = tile + lane * element_bytes(a->dtype);
-        s->k_scale[i] = tile + (size_t)a->head_dim * s->w + 2 * lane;
+        /* of q8_0 four dimensions of a token lie together */
+        const size_t lane_bytes = a->dtype == KV_Q8_0 ? 4 : element_bytes(a->dtype);
+        s->tiles[i] = s->blocks[t / a->block_size] + (slot - lane) * s->v_stride;
+        s->k[i] = s->tiles[i] + lane * lane_bytes;
     }
 }
 
@@ -58,32 +47,18 @@ ALWAYS_INLINE __m256 widen(const uint8_t *p, const enum kv_dtype dtype)
 {
     if (dtype == KV_F32)
         return _mm256_loadu_ps((const float *)p);
-    if (dtype == KV_Q8_0)
-        return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
     const __m128i x = _mm_loadu_si128((const __m128i *)p);
     if (dtype == KV_F16)
         return _mm256_cvtph_ps(x);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
 }
 
-/* 8 elements of K at one dimension, times the token's scale if q8_0. */
-ALWAYS_INLINE __m256 load_k(const uint8_t *p, __m256 scale, const enum kv_dtype dtype)
-{
-    const __m256 k = widen(p, dtype);
-
-    return dtype == KV_Q8_0 ? _mm256_mul_ps(k, scale) : k;
-}
-
 /* The blocks of a sequence lie anywhere, which no hardware prefetcher follows: ask for the V that
- * the scores at hand will need, and for the next K. What does not fit in the first cache, to the
- * second.
+ * the scores at hand will need, and for the next K. They do not all fit in the first cache.
  */
-ALWAYS_INLINE void prefetch(const uint8_t *p, const enum kv_dtype dtype)
+ALWAYS_INLINE void prefetch(const uint8_t *p)
 {
-    if (dtype == KV_Q8_0)
-        _mm_prefetch((const char *)p, _MM_HINT_T0);
-    else
-        _mm_prefetch((const char *)p, _MM_HINT_T1);
+    _mm_prefetch((const char *)p, _MM_HINT_T1);
 }
 
 /* Scores of n_rows rows and n_vectors * 8 tokens, n_ahead vectors at a time. q: n_rows rows,
@@ -92,12 +67,11 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors, const fl
                                const enum kv_dtype dtype, const int n_rows, const int n_ahead)
 {
     const size_t step = s->w * element_bytes(dtype), ld_q = (size_t)s->n_part;
-    const int32_t group = dtype == KV_Q8_0 ? 32 : 16;
     const __m256 scale = _mm256_set1_ps(s->scale);
 
     for (int32_t v = 0; v < n_vectors; v += n_ahead) {
         const uint8_t *k[8];
-        __m256 acc[12], k_scale[8];
+        __m256 acc[12];
 
 #pragma GCC unroll 8
         for (int u = 0; u < n_ahead; u++)
@@ -105,19 +79,14 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors, const fl
 #pragma GCC unroll 12
         for (int i = 0; i < n_rows * n_ahead; i++)
             acc[i] = _mm256_setzero_ps();
-        for (int32_t d0 = 0; d0 < s->head_dim; d0 += group) {
-#pragma GCC unroll 8
-            for (int u = 0; u < n_ahead; u++)
-                k_scale[u] = dtype == KV_Q8_0
-                                 ? widen(s->k_scale[v + u] + 2 * s->w * (size_t)(d0 / 32), KV_F16)
-                                 : _mm256_setzero_ps();
-            for (int32_t d = d0; d < d0 + group; d++) {
+        for (int32_t d0 = 0; d0 < s->head_dim; d0 += 16) {
+            for (int32_t d = d0; d < d0 + 16; d++) {
                 /* vectors go by two in a tile of 16 tokens */
                 if ((size_t)d * step % 64 == 0)
 #pragma GCC unroll 4
                     for (int u = 0; u < n_ahead; u += 2) {
-                        prefetch(k[u] + s->v_offset + (size_t)d * step, dtype);
-                        prefetch(s->k[v + n_ahead + u] + (size_t)d * step, dtype);
+                        prefetch(k[u] + s->v_offset + (size_t)d * step);
+                        prefetch(s->k[v + n_ahead + u] + (size_t)d * step);
                     }
                 /* whichever is fewer stays in registers */
                 if (n_rows <= n_ahead) {
@@ -127,7 +96,7 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors, const fl
                         x[r] = _mm256_broadcast_ss(q + (size_t)r * ld_q + (size_t)d);
 #pragma GCC unroll 8
                     for (int u = 0; u < n_ahead; u++) {
-                        const __m256 y = load_k(k[u] + (size_t)d * step, k_scale[u], dtype);
+                        const __m256 y = widen(k[u] + (size_t)d * step, dtype);
 #pragma GCC unroll 6
                         for (int r = 0; r < n_rows; r++)
                             acc[r * n_ahead + u] = _mm256_fmadd_ps(x[r], y, acc[r * n_ahead + u]);
@@ -136,7 +105,7 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors, const fl
                     __m256 y[8];
 #pragma GCC unroll 8
                     for (int u = 0; u < n_ahead; u++)
-                        y[u] = load_k(k[u] + (size_t)d * step, k_scale[u], dtype);
+                        y[u] = widen(k[u] + (size_t)d * step, dtype);
 #pragma GCC unroll 6
                     for (int r = 0; r < n_rows; r++) {
                         const __m256 x = _mm256_broadcast_ss(q + (size_t)r * ld_q + (size_t)d);
@@ -211,18 +180,6 @@ static void weights(float *row, int32_t n_keys, float *m, float *sum)
     *sum = tree_sum_avx2(p[0], p[1]);
 }
 
-/* 8 dimensions of V: at x, with the scale at `scale` if q8_0. */
-ALWAYS_INLINE __m256 load_v(const uint8_t *x, const uint8_t *scale, const enum kv_dtype dtype)
-{
-    const __m256 v = widen(x, dtype);
-    uint16_t half;
-
-    if (dtype != KV_Q8_0)
-        return v;
-    memcpy(&half, scale, sizeof half);
-    return _mm256_mul_ps(v, _mm256_cvtph_ps(_mm_set1_epi16((int16_t)half)));
-}
-
 /* acc of n_rows rows over the first n_keys keys, dimensions d0 .. d0 + 8 * n_wide - 1. out: rows
  * n_part floats apart. */
 ALWAYS_INLINE void values_tile(const struct span *s, int32_t n_keys, const float *e, int32_t d0,
@@ -231,7 +188,6 @@ ALWAYS_INLINE void values_tile(const struct span *s, int32_t n_keys, const float
 {
     const size_t width = 8 * element_bytes(dtype);
     const size_t x_offset = s->v_offset + (size_t)d0 * element_bytes(dtype);
-    const size_t scale_offset = s->v_offset + (size_t)s->head_dim + (size_t)(d0 / 32) * 2;
     __m256 acc[12];
 
 #pragma GCC unroll 12
@@ -239,10 +195,9 @@ ALWAYS_INLINE void values_tile(const struct span *s, int32_t n_keys, const float
         acc[i] = _mm256_setzero_ps();
     for (int32_t t0 = 0; t0 < n_keys; t0 += s->block_size) {
         const uint8_t *x = s->blocks[t0 / s->block_size] + x_offset;
-        const uint8_t *scale = s->blocks[t0 / s->block_size] + scale_offset;
         const int32_t end = t0 + s->block_size < n_keys ? t0 + s->block_size : n_keys;
 
-        for (int32_t t = t0; t < end; t++, x += s->v_stride, scale += s->v_stride) {
+        for (int32_t t = t0; t < end; t++, x += s->v_stride) {
             /* whichever is fewer stays in registers */
             if (n_rows <= n_wide) {
                 __m256 weight[TILE_ROWS];
@@ -251,7 +206,7 @@ ALWAYS_INLINE void values_tile(const struct span *s, int32_t n_keys, const float
                     weight[r] = _mm256_broadcast_ss(e + r * KV_SPLIT_TOKENS + t);
 #pragma GCC unroll 8
                 for (int j = 0; j < n_wide; j++) {
-                    const __m256 v = load_v(x + (size_t)j * width, scale + j / 4 * 2, dtype);
+                    const __m256 v = widen(x + (size_t)j * width, dtype);
 #pragma GCC unroll 6
                     for (int r = 0; r < n_rows; r++)
                         acc[r * n_wide + j] = _mm256_fmadd_ps(weight[r], v, acc[r * n_wide + j]);
@@ -260,7 +215,7 @@ ALWAYS_INLINE void values_tile(const struct span *s, int32_t n_keys, const float
                 __m256 v[8];
 #pragma GCC unroll 8
                 for (int j = 0; j < n_wide; j++)
-                    v[j] = load_v(x + (size_t)j * width, scale + j / 4 * 2, dtype);
+                    v[j] = widen(x + (size_t)j * width, dtype);
 #pragma GCC unroll 6
                 for (int r = 0; r < n_rows; r++) {
                     const __m256 weight = _mm256_broadcast_ss(e + r * KV_SPLIT_TOKENS + t);
@@ -294,11 +249,9 @@ ALWAYS_INLINE void values_tails(const struct span *s, const int32_t *n_keys, con
         const int32_t n = n_keys[r] - first;
         for (int32_t d = 0; n > 0 && d < s->head_dim; d += 8) {
             const size_t x = (size_t)d * element_bytes(dtype);
-            const size_t scale = (size_t)s->head_dim + (size_t)(d / 32) * 2;
             __m256 acc = _mm256_loadu_ps(acc_out + d);
             for (int32_t i = 0; i < n; i++)
-                acc = _mm256_fmadd_ps(_mm256_set1_ps(weights[i]),
-                                      load_v(v[i] + x, v[i] + scale, dtype), acc);
+                acc = _mm256_fmadd_ps(_mm256_set1_ps(weights[i]), widen(v[i] + x, dtype), acc);
             _mm256_storeu_ps(acc_out + d, acc);
         }
     }
@@ -346,15 +299,6 @@ ALWAYS_INLINE void values_rows(const struct span *s, const int32_t *n_keys, cons
     values_tails(s, n_keys, e, out, n_rows, dtype);
 }
 
-/* The two loops over K and V, one pair of functions a dtype. */
-struct tile {
-    const struct span *span;
-    const int32_t *n_keys; /* of each row, ascending */
-    int32_t n_rows;
-    float *parts;  /* rows n_part apart; hold q before the scores, acc at 2 after the values */
-    float *scores; /* rows KV_SPLIT_TOKENS apart */
-};
-
 ALWAYS_INLINE void tile_scores(const struct tile *t, const enum kv_dtype dtype)
 {
     const int32_t n_vectors = (t->n_keys[t->n_rows - 1] + 7) / 8;
@@ -377,11 +321,6 @@ static void scores_bf16(const struct tile *t)
     tile_scores(t, KV_BF16);
 }
 
-static void scores_q8_0(const struct tile *t)
-{
-    tile_scores(t, KV_Q8_0);
-}
-
 static void values_f32(const struct tile *t)
 {
     values_rows(t->span, t->n_keys, t->scores, t->parts + 2, t->n_rows, KV_F32);
@@ -397,17 +336,12 @@ static void values_bf16(const struct tile *t)
     values_rows(t->span, t->n_keys, t->scores, t->parts + 2, t->n_rows, KV_BF16);
 }
 
-static void values_q8_0(const struct tile *t)
-{
-    values_rows(t->span, t->n_keys, t->scores, t->parts + 2, t->n_rows, KV_Q8_0);
-}
-
 static void run_tile(const struct attention_args *a, const struct tile *tile, int32_t first_row)
 {
-    static void (*const scores[KV_DTYPE_COUNT])(const struct tile *) = {scores_f32, scores_f16,
-                                                                        scores_bf16, scores_q8_0};
-    static void (*const values[KV_DTYPE_COUNT])(const struct tile *) = {values_f32, values_f16,
-                                                                        values_bf16, values_q8_0};
+    static void (*const scores[KV_DTYPE_COUNT])(const struct tile *) = {
+        scores_f32, scores_f16, scores_bf16, scores_q8_0_avx2};
+    static void (*const values[KV_DTYPE_COUNT])(const struct tile *) = {
+        values_f32, values_f16, values_bf16, values_q8_0_avx2};
     const int32_t n_part = tile->span->n_part;
     float m[TILE_ROWS], sum[TILE_ROWS];
 
@@ -558,33 +492,23 @@ static void store_avx2(uint8_t *head, enum kv_dtype dtype, int32_t block_size, i
     const size_t token_bytes = tile_bytes / (size_t)block_size;
     const struct k_place kp = k_place(head, block_size, token_bytes, slot);
     uint8_t *v_row = head + tile_bytes + (size_t)slot * token_bytes;
-    const size_t n = (size_t)head_dim;
 
-    if (head_dim % 16 != 0 || dtype == KV_F32 || dtype == KV_BF16) {
+    if (dtype == KV_Q8_0) {
+        q8_0_store(head, block_size, head_dim, slot, k, v, quantize_group);
+        return;
+    }
+    if (head_dim % 16 != 0 || dtype != KV_F16) {
         struct attention_kernels ref;
         attention_init_ref(&ref);
         ref.store(head, dtype, block_size, head_dim, slot, k, v);
         return;
     }
-    if (dtype == KV_F16) {
-        for (size_t d = 0; d < n; d += 8) {
-            uint16_t half[8];
-            _mm_storeu_si128((__m128i *)half, _mm256_cvtps_ph(_mm256_loadu_ps(k + d), 0));
-            for (size_t i = 0; i < 8; i++)
-                memcpy(kp.tile + 2 * ((d + i) * kp.w + kp.lane), &half[i], sizeof half[i]);
-            _mm_storeu_si128((__m128i *)(v_row + 2 * d),
-                             _mm256_cvtps_ph(_mm256_loadu_ps(v + d), 0));
-        }
-        return;
-    }
-    for (size_t group = 0; group < n / 32; group++) {
-        int8_t q[32];
-        const uint16_t k_scale = quantize_group(k + 32 * group, q);
-        for (size_t i = 0; i < 32; i++)
-            kp.tile[(32 * group + i) * kp.w + kp.lane] = (uint8_t)q[i];
-        memcpy(kp.tile + n * kp.w + 2 * (group * kp.w + kp.lane), &k_scale, sizeof k_scale);
-        const uint16_t v_scale = quantize_group(v + 32 * group, (int8_t *)v_row + 32 * group);
-        memcpy(v_row + n + 2 * group, &v_scale, sizeof v_scale);
+    for (size_t d = 0; d < (size_t)head_dim; d += 8) {
+        uint16_t half[8];
+        _mm_storeu_si128((__m128i *)half, _mm256_cvtps_ph(_mm256_loadu_ps(k + d), 0));
+        for (size_t i = 0; i < 8; i++)
+            memcpy(kp.tile + 2 * ((d + i) * kp.w + kp.lane), &half[i], sizeof half[i]);
+        _mm_storeu_si128((__m128i *)(v_row + 2 * d), _mm256_cvtps_ph(_mm256_loadu_ps(v + d), 0));
     }
 }
 

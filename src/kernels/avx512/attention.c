@@ -1,26 +1,27 @@
-#include "kernels/tables.h"
-
+#include "kernels/avx512/attention_tile.h"
 #include "kernels/avx512/math.h"
+#include "kernels/kv_q8_0.h"
+#include "kernels/tables.h"
 
 #include <string.h>
 
 /* A split is worked on in tiles of up to 12 query rows. Scores: 16 tokens a vector, each vector of
  * K shared by the rows of the tile. Values: 16 dimensions a vector, each vector of V shared by the
  * rows. Tiles only choose which sums run side by side; the order of each sum is that of ref. */
-enum { TILE_ROWS = 12, SPLIT_VECTORS = KV_SPLIT_TOKENS / 16, SPLIT_BLOCKS = KV_SPLIT_TOKENS / 8 };
+enum { TILE_ROWS = 12 };
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
+/* The blocks of a sequence lie anywhere, which no hardware prefetcher follows. While values are
+ * summed memory would do nothing: the next K is asked for meanwhile. */
+static void find_next(struct span *s, const struct attention_next *next)
+{
+    const struct attention_args *a = next->args;
+    const int32_t begin = next->split * KV_SPLIT_TOKENS;
 
-/* The part of a split that the rows of a call can see. */
-struct span {
-    const uint8_t *blocks[SPLIT_BLOCKS]; /* the head's run in each block of the split */
-    /* K of the tokens 16 i .. 16 i + 15; with blocks of 8, lanes 8 to 15 lie at high[i]. Filled up
-     * with repeats of the last tile, since scores run several tiles at a time. */
-    const uint8_t *low[SPLIT_VECTORS + 8], *high[SPLIT_VECTORS + 8];
-    int32_t block_size, head_dim, n_part;
-    size_t v_offset, v_stride; /* bytes to the V tile, and from token to token in it */
-    float scale;
-};
+    s->n_next = 0;
+    for (int32_t t = begin; a && t < begin + KV_SPLIT_TOKENS && t < a->first_position + a->n_tokens;
+         t += a->block_size)
+        s->next[s->n_next++] = attention_head_at(a, t);
+}
 
 static void span_init(struct span *s, const struct attention_args *a, int32_t split, int32_t n_keys)
 {
@@ -34,6 +35,7 @@ static void span_init(struct span *s, const struct attention_args *a, int32_t sp
     s->v_offset = tile_bytes;
     s->v_stride = tile_bytes / (size_t)a->block_size;
     s->scale = a->scale;
+    find_next(s, &a->next);
     for (int32_t i = 0; i < n_blocks; i++)
         s->blocks[i] =
             a->layer + (size_t)a->block_table[first_block + i] * a->block_stride + a->head_offset;
@@ -55,12 +57,6 @@ ALWAYS_INLINE __m512 widen(const uint8_t *low, const uint8_t *high, const enum k
         return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps((const float *)low)),
                                   _mm256_loadu_ps((const float *)high), 1);
     }
-    if (dtype == KV_Q8_0) {
-        const __m128i x = is_pair ? _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)low),
-                                                       _mm_loadl_epi64((const __m128i *)high))
-                                  : _mm_loadu_si128((const __m128i *)low);
-        return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(x));
-    }
     const __m256i x = is_pair ? _mm256_set_m128i(_mm_loadu_si128((const __m128i *)high),
                                                  _mm_loadu_si128((const __m128i *)low))
                               : _mm256_loadu_si256((const __m256i *)low);
@@ -71,19 +67,15 @@ ALWAYS_INLINE __m512 widen(const uint8_t *low, const uint8_t *high, const enum k
 
 ALWAYS_INLINE size_t element_bytes(const enum kv_dtype dtype)
 {
-    return dtype == KV_F32 ? 4 : dtype == KV_Q8_0 ? 1 : 2;
+    return dtype == KV_F32 ? 4 : 2;
 }
 
 /* The blocks of a sequence lie anywhere, which no hardware prefetcher follows: ask for the V that
- * the scores at hand will need, and for the next K. What does not fit in the first cache, to the
- * second.
+ * the scores at hand will need, and for the next K. They do not all fit in the first cache.
  */
-ALWAYS_INLINE void prefetch(const uint8_t *p, const enum kv_dtype dtype)
+ALWAYS_INLINE void prefetch(const uint8_t *p)
 {
-    if (dtype == KV_Q8_0)
-        _mm_prefetch((const char *)p, _MM_HINT_T0);
-    else
-        _mm_prefetch((const char *)p, _MM_HINT_T1);
+    _mm_prefetch((const char *)p, _MM_HINT_T1);
 }
 
 /* Scores of n_rows rows and the vectors of tokens from `first` on, n_ahead at a time. q: n_rows
@@ -94,48 +86,35 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t first, int32_t n_ve
 {
     const size_t w = is_pair ? 8 : 16, step = w * element_bytes(dtype);
     const size_t ld_q = (size_t)s->n_part;
-    const int32_t group = dtype == KV_Q8_0 ? 32 : 16;
     const __m512 scale = _mm512_set1_ps(s->scale);
 
     for (int32_t v = first; v < n_vectors; v += n_ahead) {
-        const uint8_t *low[8], *high[8], *low_scale[8], *high_scale[8];
-        __m512 acc[24], k_scale[8];
+        const uint8_t *low[8], *high[8];
+        __m512 acc[24];
 
         for (int u = 0; u < n_ahead; u++) {
             low[u] = s->low[v + u];
             high[u] = s->high[v + u];
-            low_scale[u] = low[u] + (size_t)s->head_dim * w;
-            high_scale[u] = high[u] + (size_t)s->head_dim * w;
         }
 #pragma GCC unroll 24
         for (int i = 0; i < n_rows * n_ahead; i++)
             acc[i] = _mm512_setzero_ps();
-        for (int32_t d0 = 0; d0 < s->head_dim; d0 += group) {
-#pragma GCC unroll 8
-            for (int u = 0; u < n_ahead; u++) {
-                k_scale[u] = dtype == KV_Q8_0 ? widen(low_scale[u], high_scale[u], KV_F16, is_pair)
-                                              : _mm512_setzero_ps();
-                low_scale[u] += 2 * w;
-                high_scale[u] += 2 * w;
-            }
-            for (int32_t d = d0; d < d0 + group; d++) {
+        for (int32_t d0 = 0; d0 < s->head_dim; d0 += 16)
+            for (int32_t d = d0; d < d0 + 16; d++) {
                 __m512 k[8];
                 if ((size_t)d * step % 64 == 0) {
 #pragma GCC unroll 8
                     for (int u = 0; u < n_ahead; u++) {
-                        prefetch(low[u] + s->v_offset + (size_t)d * step, dtype);
-                        prefetch(s->low[v + n_ahead + u] + (size_t)d * step, dtype);
+                        prefetch(low[u] + s->v_offset + (size_t)d * step);
+                        prefetch(s->low[v + n_ahead + u] + (size_t)d * step);
                         if (is_pair)
-                            prefetch(high[u] + s->v_offset + (size_t)d * step, dtype);
+                            prefetch(high[u] + s->v_offset + (size_t)d * step);
                     }
                 }
 #pragma GCC unroll 8
-                for (int u = 0; u < n_ahead; u++) {
+                for (int u = 0; u < n_ahead; u++)
                     k[u] = widen(low[u] + (size_t)d * step, high[u] + (size_t)d * step, dtype,
                                  is_pair);
-                    if (dtype == KV_Q8_0)
-                        k[u] = _mm512_mul_ps(k[u], k_scale[u]);
-                }
 #pragma GCC unroll 12
                 for (int r = 0; r < n_rows; r++) {
                     const __m512 x = _mm512_set1_ps(q[(size_t)r * ld_q + (size_t)d]);
@@ -144,7 +123,6 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t first, int32_t n_ve
                         acc[r * n_ahead + u] = _mm512_fmadd_ps(x, k[u], acc[r * n_ahead + u]);
                 }
             }
-        }
 #pragma GCC unroll 12
         for (int r = 0; r < n_rows; r++)
 #pragma GCC unroll 8
@@ -251,18 +229,6 @@ static void weights(float *row, int32_t n_keys, float *m, float *sum)
     *sum = tree_sum_avx512(p);
 }
 
-/* 16 dimensions of V: at x, with the scale at `scale` if q8_0. */
-ALWAYS_INLINE __m512 load_v(const uint8_t *x, const uint8_t *scale, const enum kv_dtype dtype)
-{
-    const __m512 v = widen(x, NULL, dtype, false);
-    uint16_t half;
-
-    if (dtype != KV_Q8_0)
-        return v;
-    memcpy(&half, scale, sizeof half);
-    return _mm512_mul_ps(v, _mm512_cvtph_ps(_mm256_set1_epi16((int16_t)half)));
-}
-
 /* acc of n_rows rows over the first n_keys keys, dimensions d0 .. d0 + 16 * n_wide - 1. out: rows
  * n_part floats apart. */
 ALWAYS_INLINE void values_tile(const struct span *s, int32_t n_keys, const float *e, int32_t d0,
@@ -271,7 +237,6 @@ ALWAYS_INLINE void values_tile(const struct span *s, int32_t n_keys, const float
 {
     const size_t width = 16 * element_bytes(dtype);
     const size_t x_offset = s->v_offset + (size_t)d0 * element_bytes(dtype);
-    const size_t scale_offset = s->v_offset + (size_t)s->head_dim + (size_t)(d0 / 32) * 2;
     __m512 acc[24], v[8];
 
 #pragma GCC unroll 24
@@ -279,13 +244,14 @@ ALWAYS_INLINE void values_tile(const struct span *s, int32_t n_keys, const float
         acc[i] = _mm512_setzero_ps();
     for (int32_t t0 = 0; t0 < n_keys; t0 += s->block_size) {
         const uint8_t *x = s->blocks[t0 / s->block_size] + x_offset;
-        const uint8_t *scale = s->blocks[t0 / s->block_size] + scale_offset;
         const int32_t end = t0 + s->block_size < n_keys ? t0 + s->block_size : n_keys;
 
-        for (int32_t t = t0; t < end; t++, x += s->v_stride, scale += s->v_stride) {
+        if (d0 == 0)
+            prefetch_next(s, t0 / s->block_size, (n_keys + s->block_size - 1) / s->block_size);
+        for (int32_t t = t0; t < end; t++, x += s->v_stride) {
 #pragma GCC unroll 8
             for (int j = 0; j < n_wide; j++)
-                v[j] = load_v(x + (size_t)j * width, scale + j / 2 * 2, dtype);
+                v[j] = widen(x + (size_t)j * width, NULL, dtype, false);
 #pragma GCC unroll 12
             for (int r = 0; r < n_rows; r++) {
                 const __m512 weight = _mm512_set1_ps(e[r * KV_SPLIT_TOKENS + t]);
@@ -319,11 +285,10 @@ ALWAYS_INLINE void values_tails(const struct span *s, const int32_t *n_keys, con
         const int32_t n = n_keys[r] - first;
         for (int32_t d = 0; n > 0 && d < s->head_dim; d += 16) {
             const size_t x = (size_t)d * element_bytes(dtype);
-            const size_t scale = (size_t)s->head_dim + (size_t)(d / 32) * 2;
             __m512 acc = _mm512_loadu_ps(acc_out + d);
             for (int32_t i = 0; i < n; i++)
                 acc = _mm512_fmadd_ps(_mm512_set1_ps(weights[i]),
-                                      load_v(v[i] + x, v[i] + scale, dtype), acc);
+                                      widen(v[i] + x, NULL, dtype, false), acc);
             _mm512_storeu_ps(acc_out + d, acc);
         }
     }
@@ -391,15 +356,6 @@ ALWAYS_INLINE void values_rows(const struct span *s, const int32_t *n_keys, cons
     values_tails(s, n_keys, e, out, n_rows, dtype);
 }
 
-/* The two loops over K and V, one pair of functions a dtype. */
-struct tile {
-    const struct span *span;
-    const int32_t *n_keys; /* of each row, ascending */
-    int32_t n_rows;
-    float *parts;  /* rows n_part apart; hold q before the scores, acc at 2 after the values */
-    float *scores; /* rows KV_SPLIT_TOKENS apart */
-};
-
 ALWAYS_INLINE void tile_scores(const struct tile *t, const enum kv_dtype dtype)
 {
     const int32_t n_vectors = (t->n_keys[t->n_rows - 1] + 15) / 16;
@@ -425,11 +381,6 @@ static void scores_bf16(const struct tile *t)
     tile_scores(t, KV_BF16);
 }
 
-static void scores_q8_0(const struct tile *t)
-{
-    tile_scores(t, KV_Q8_0);
-}
-
 static void values_f32(const struct tile *t)
 {
     values_rows(t->span, t->n_keys, t->scores, t->parts + 2, t->n_rows, KV_F32);
@@ -445,17 +396,12 @@ static void values_bf16(const struct tile *t)
     values_rows(t->span, t->n_keys, t->scores, t->parts + 2, t->n_rows, KV_BF16);
 }
 
-static void values_q8_0(const struct tile *t)
-{
-    values_rows(t->span, t->n_keys, t->scores, t->parts + 2, t->n_rows, KV_Q8_0);
-}
-
 static void run_tile(const struct attention_args *a, const struct tile *tile, int32_t first_row)
 {
-    static void (*const scores[KV_DTYPE_COUNT])(const struct tile *) = {scores_f32, scores_f16,
-                                                                        scores_bf16, scores_q8_0};
-    static void (*const values[KV_DTYPE_COUNT])(const struct tile *) = {values_f32, values_f16,
-                                                                        values_bf16, values_q8_0};
+    static void (*const scores[KV_DTYPE_COUNT])(const struct tile *) = {
+        scores_f32, scores_f16, scores_bf16, scores_q8_0_avx512};
+    static void (*const values[KV_DTYPE_COUNT])(const struct tile *) = {
+        values_f32, values_f16, values_bf16, values_q8_0_avx512};
     const int32_t n_part = tile->span->n_part;
     float m[TILE_ROWS], sum[TILE_ROWS];
 
@@ -480,6 +426,7 @@ static void split_avx512(const struct attention_args *a, int32_t split, float *p
                          float *scratch)
 {
     const int32_t n_rows = a->n_tokens * a->n_group, n_part = attention_part_floats(a->head_dim);
+    const int32_t max_rows = a->dtype == KV_Q8_0 ? Q8_0_TILE_ROWS : TILE_ROWS;
     int32_t n_keys[ATTENTION_MAX_ROWS], row = 0;
     struct span span;
 
@@ -503,7 +450,7 @@ static void split_avx512(const struct attention_args *a, int32_t split, float *p
         return;
     span_init(&span, a, split, n_keys[n_rows - 1]);
     /* tiles as even as they can be: 12 + 4 rows would load K and V for 4 rows alone */
-    for (int32_t n_tiles = (n_rows - row + TILE_ROWS - 1) / TILE_ROWS; n_tiles > 0; n_tiles--) {
+    for (int32_t n_tiles = (n_rows - row + max_rows - 1) / max_rows; n_tiles > 0; n_tiles--) {
         const struct tile tile = {.span = &span,
                                   .n_keys = n_keys + row,
                                   .n_rows = (n_rows - row + n_tiles - 1) / n_tiles,
@@ -511,6 +458,7 @@ static void split_avx512(const struct attention_args *a, int32_t split, float *p
                                   .scores = scratch};
         run_tile(a, &tile, row);
         row += tile.n_rows;
+        span.n_next = 0;
     }
 }
 
@@ -590,33 +538,23 @@ static void store_avx512(uint8_t *head, enum kv_dtype dtype, int32_t block_size,
     const size_t token_bytes = tile_bytes / (size_t)block_size;
     const struct k_place kp = k_place(head, block_size, token_bytes, slot);
     uint8_t *v_row = head + tile_bytes + (size_t)slot * token_bytes;
-    const size_t n = (size_t)head_dim;
 
-    if (head_dim % 16 != 0 || dtype == KV_F32 || dtype == KV_BF16) {
+    if (dtype == KV_Q8_0) {
+        q8_0_store(head, block_size, head_dim, slot, k, v, quantize_group);
+        return;
+    }
+    if (head_dim % 16 != 0 || dtype != KV_F16) {
         struct attention_kernels ref;
         attention_init_ref(&ref);
         ref.store(head, dtype, block_size, head_dim, slot, k, v);
         return;
     }
-    if (dtype == KV_F16) {
-        for (size_t d = 0; d < n; d += 16) {
-            uint16_t half[16];
-            _mm256_storeu_si256((__m256i *)half, _mm512_cvtps_ph(_mm512_loadu_ps(k + d), 0));
-            for (size_t i = 0; i < 16; i++)
-                memcpy(kp.tile + 2 * ((d + i) * kp.w + kp.lane), &half[i], sizeof half[i]);
-            _mm256_storeu_si256((__m256i *)(v_row + 2 * d),
-                                _mm512_cvtps_ph(_mm512_loadu_ps(v + d), 0));
-        }
-        return;
-    }
-    for (size_t group = 0; group < n / 32; group++) {
-        int8_t q[32];
-        const uint16_t k_scale = quantize_group(k + 32 * group, q);
-        for (size_t i = 0; i < 32; i++)
-            kp.tile[(32 * group + i) * kp.w + kp.lane] = (uint8_t)q[i];
-        memcpy(kp.tile + n * kp.w + 2 * (group * kp.w + kp.lane), &k_scale, sizeof k_scale);
-        const uint16_t v_scale = quantize_group(v + 32 * group, (int8_t *)v_row + 32 * group);
-        memcpy(v_row + n + 2 * group, &v_scale, sizeof v_scale);
+    for (size_t d = 0; d < (size_t)head_dim; d += 16) {
+        uint16_t half[16];
+        _mm256_storeu_si256((__m256i *)half, _mm512_cvtps_ph(_mm512_loadu_ps(k + d), 0));
+        for (size_t i = 0; i < 16; i++)
+            memcpy(kp.tile + 2 * ((d + i) * kp.w + kp.lane), &half[i], sizeof half[i]);
+        _mm256_storeu_si256((__m256i *)(v_row + 2 * d), _mm512_cvtps_ph(_mm512_loadu_ps(v + d), 0));
     }
 }
 

@@ -1,6 +1,7 @@
-#include "kernels/tables.h"
-
+#include "kernels/kv_q8_0.h"
+#include "kernels/ref/attention_q8_0.h"
 #include "kernels/ref/math.h"
+#include "kernels/tables.h"
 
 #include <string.h>
 
@@ -40,7 +41,7 @@ static void store_float(uint8_t *tile, enum kv_dtype dtype, size_t i, float x)
 }
 
 /* Where the K of one token lies in a block: element d is at tile[index(d)], in units of elements.
- * A q8_0 tile holds the scales of its w tokens behind their elements. */
+ */
 struct k_place {
     size_t tile_bytes; /* from the head's start to the tile of the w tokens */
     size_t w, lane;
@@ -65,57 +66,11 @@ static size_t v_place(enum kv_dtype dtype, int32_t block_size, int32_t head_dim,
     return tile_bytes + tile_bytes / (size_t)block_size * (size_t)slot;
 }
 
-/* Quantise 32 values. A group that is not finite gets a NaN for its scale, so that what reads it
- * becomes NaN and is noticed. */
-static uint16_t quantize_group(const float *x, int8_t q[32])
-{
-    float amax = 0;
-    bool finite = true;
-
-    for (int i = 0; i < 32; i++) {
-        const float a = fabsf(x[i]);
-        amax = a > amax ? a : amax;
-        finite = finite && a < INFINITY;
-    }
-    const uint16_t half = finite ? float_to_half(amax / 127.0f) : 0x7e00;
-    const float scale = half_to_float(half);
-    for (int i = 0; i < 32; i++) {
-        q[i] = 0;
-        if (finite && scale > 0) {
-            float r = x[i] / scale;
-            r = r > 127 ? 127 : r;
-            r = r < -127 ? -127 : r;
-            q[i] = (int8_t)(int32_t)(float_bits(r + EXP_ROUND) - float_bits(EXP_ROUND));
-        }
-    }
-    return half;
-}
-
-static void store_q8_0(uint8_t *head, int32_t block_size, int32_t head_dim, int32_t slot,
-                       const float *k, const float *v)
-{
-    const struct k_place kp = k_place(KV_Q8_0, block_size, head_dim, slot);
-    uint8_t *k_tile = head + kp.tile_bytes;
-    uint8_t *v_row = head + v_place(KV_Q8_0, block_size, head_dim, slot);
-    const size_t n = (size_t)head_dim;
-
-    for (size_t group = 0; group < n / 32; group++) {
-        int8_t q[32];
-        const uint16_t k_scale = quantize_group(k + 32 * group, q);
-        for (size_t i = 0; i < 32; i++)
-            k_tile[(32 * group + i) * kp.w + kp.lane] = (uint8_t)q[i];
-        store16(k_tile + n * kp.w + 2 * (group * kp.w + kp.lane), k_scale);
-        const uint16_t v_scale = quantize_group(v + 32 * group, q);
-        memcpy(v_row + 32 * group, q, sizeof q);
-        store16(v_row + n + 2 * group, v_scale);
-    }
-}
-
 static void store_ref(uint8_t *head, enum kv_dtype dtype, int32_t block_size, int32_t head_dim,
                       int32_t slot, const float *k, const float *v)
 {
     if (dtype == KV_Q8_0) {
-        store_q8_0(head, block_size, head_dim, slot, k, v);
+        q8_0_store(head, block_size, head_dim, slot, k, v, quantize_kv_ref);
         return;
     }
     const struct k_place kp = k_place(dtype, block_size, head_dim, slot);
@@ -126,27 +81,15 @@ static void store_ref(uint8_t *head, enum kv_dtype dtype, int32_t block_size, in
     }
 }
 
-static const uint8_t *head_at(const struct attention_args *a, int32_t position)
-{
-    return a->layer + (size_t)a->block_table[position / a->block_size] * a->block_stride +
-           a->head_offset;
-}
-
 /* K of the token in a slot of a block's head run, widened, to out[head_dim] */
 static void load_k(const uint8_t *head, enum kv_dtype dtype, int32_t block_size, int32_t head_dim,
                    int32_t slot, float *out)
 {
     const struct k_place kp = k_place(dtype, block_size, head_dim, slot);
     const uint8_t *tile = head + kp.tile_bytes;
-    const uint8_t *scales = tile + (size_t)head_dim * kp.w;
 
-    for (size_t d = 0, i = kp.lane; d < (size_t)head_dim; d++, i += kp.w) {
-        if (dtype == KV_Q8_0)
-            out[d] = (float)(int8_t)tile[i] *
-                     half_to_float(load16(scales + 2 * (d / 32 * kp.w + kp.lane)));
-        else
-            out[d] = load_float(tile, dtype, i);
-    }
+    for (size_t d = 0, i = kp.lane; d < (size_t)head_dim; d++, i += kp.w)
+        out[d] = load_float(tile, dtype, i);
 }
 
 /* V of the same */
@@ -154,19 +97,18 @@ static void load_v(const uint8_t *head, enum kv_dtype dtype, int32_t block_size,
                    int32_t slot, float *out)
 {
     const uint8_t *row = head + v_place(dtype, block_size, head_dim, slot);
-    const uint8_t *scales = row + head_dim;
 
-    for (size_t d = 0; d < (size_t)head_dim; d++) {
-        if (dtype == KV_Q8_0)
-            out[d] = (float)(int8_t)row[d] * half_to_float(load16(scales + 2 * (d / 32)));
-        else
-            out[d] = load_float(row, dtype, d);
-    }
+    for (size_t d = 0; d < (size_t)head_dim; d++)
+        out[d] = load_float(row, dtype, d);
 }
 
 void kv_head_load(const uint8_t *head, enum kv_dtype dtype, int32_t block_size, int32_t head_dim,
                   int32_t slot, float *k, float *v)
 {
+    if (dtype == KV_Q8_0) {
+        q8_0_load(head, block_size, head_dim, slot, k, v);
+        return;
+    }
     load_k(head, dtype, block_size, head_dim, slot, k);
     load_v(head, dtype, block_size, head_dim, slot, v);
 }
@@ -180,7 +122,8 @@ static void split_row(const struct attention_args *a, const float *q, int32_t be
 
     for (int32_t t = begin; t <= last; t++) {
         float score = 0;
-        load_k(head_at(a, t), a->dtype, a->block_size, a->head_dim, t % a->block_size, kv);
+        load_k(attention_head_at(a, t), a->dtype, a->block_size, a->head_dim, t % a->block_size,
+               kv);
         for (int32_t d = 0; d < a->head_dim; d++)
             score = fmaf(q[d], kv[d], score);
         score *= a->scale;
@@ -192,7 +135,8 @@ static void split_row(const struct attention_args *a, const float *q, int32_t be
     for (int32_t t = begin; t <= last; t++) {
         const float weight = exp_ref(e[t - begin] - m);
         p[t % 16] += weight;
-        load_v(head_at(a, t), a->dtype, a->block_size, a->head_dim, t % a->block_size, kv);
+        load_v(attention_head_at(a, t), a->dtype, a->block_size, a->head_dim, t % a->block_size,
+               kv);
         for (int32_t d = 0; d < a->head_dim; d++)
             acc[d] = fmaf(weight, kv[d], acc[d]);
     }
@@ -213,7 +157,8 @@ static void split_ref(const struct attention_args *a, int32_t split, float *part
             float *part = parts + (size_t)r * (size_t)n_part;
             for (int32_t i = 0; i < n_part; i++)
                 part[i] = 0;
-            split_row(a, a->q + t * a->ld_q + (int64_t)g * a->head_dim, begin, last, part, scratch);
+            (a->dtype == KV_Q8_0 ? split_row_q8_0 : split_row)(
+                a, a->q + t * a->ld_q + (int64_t)g * a->head_dim, begin, last, part, scratch);
         }
     }
 }
