@@ -16,8 +16,10 @@ enum {
     TILE_ROWS = 12,
     BUNCH_ROWS = 6,
     BLOCK_BYTES = 128 * 1024,
-    PREFETCH_ROWS = 7,
-    PREFETCH_BYTES = 3072
+    NEAR_ROWS = 7,
+    NEAR_GROUP_BYTES = 400,
+    NEAR_BYTES = 3072,
+    FAR_BYTES = 8192
 };
 
 /* One group of a tile's rows, each so many groups after the row before. */
@@ -117,17 +119,24 @@ ALWAYS_INLINE void add_groups(const enum weight_type type, const struct tile_gro
     }
 }
 
-/* The group that is PREFETCH_BYTES further on, maybe of the next panel; beyond the last panel a
- * prefetch does nothing. It lets a tile that computes for long overlap with memory; a tile of few
- * rows is bound by memory, and the hardware's own prefetching is then the better one. */
-ALWAYS_INLINE void prefetch_group(const enum weight_type type, const uint8_t *panel, int32_t group)
+/* Ask for the group that is NEAR_BYTES or FAR_BYTES further on, maybe of the next panel; beyond the
+ * last panel a prefetch does nothing. What comes faster than the first cache can wait for, to tiles
+ * of few rows or by types of 8 bits, is asked into the second one, and earlier. A single row is
+ * bound by memory: the hardware's own prefetching is the better one there. */
+ALWAYS_INLINE void prefetch_group(const enum weight_type type, const uint8_t *panel, int32_t group,
+                                  const int32_t n_rows)
 {
     const uintptr_t n_bytes = (uintptr_t)panel_types[type].unit_bytes * GROUP_ITEMS /
                               (uintptr_t)panel_types[type].k_multiple;
-    const uintptr_t at = (uintptr_t)panel + (uintptr_t)group * n_bytes + PREFETCH_BYTES;
+    const uintptr_t at = (uintptr_t)panel + (uintptr_t)group * n_bytes;
 
+    if (n_rows == 1)
+        return;
     for (uintptr_t i = 0; i < n_bytes; i += 64)
-        _mm_prefetch((const char *)(at + i), _MM_HINT_T0);
+        if (n_rows >= NEAR_ROWS && n_bytes < NEAR_GROUP_BYTES)
+            _mm_prefetch((const char *)(at + NEAR_BYTES + i), _MM_HINT_T0);
+        else
+            _mm_prefetch((const char *)(at + FAR_BYTES + i), _MM_HINT_T1);
 }
 
 /* n_rows rows, at most TILE_ROWS, from first_row, times one panel. */
@@ -150,8 +159,7 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
         struct tile_group w;
 
         load_group(type, panel, g, &w);
-        if (n_rows >= PREFETCH_ROWS)
-            prefetch_group(type, panel, g);
+        prefetch_group(type, panel, g, n_rows);
 #pragma GCC unroll 12
         for (int32_t t = 0; t < n_rows; t += n_bunch) {
             const size_t at = first + (size_t)t * stride + (size_t)g;
