@@ -13,7 +13,7 @@ enum {
     TILE_ROWS = 16,
     HALF_OUTPUTS = 8,
     BLOCK_BYTES = 128 * 1024,
-    PREFETCH_ROWS = 4,
+    PREFETCH_ROWS = 2,
     PREFETCH_BYTES = 3072
 };
 
@@ -44,8 +44,8 @@ ALWAYS_INLINE __m256 add_group(const enum weight_type type, const struct tile_gr
 }
 
 /* The group that is PREFETCH_BYTES further on, maybe of the next panel; beyond the last panel a
- * prefetch does nothing. It lets a tile that computes for long overlap with memory; a tile of few
- * rows is bound by memory, and the hardware's own prefetching is then the better one. */
+ * prefetch does nothing. It lets a tile's computing overlap with memory; a single row is bound by
+ * memory, and the hardware's own prefetching is then the better one. */
 ALWAYS_INLINE void prefetch_group(const enum weight_type type, const uint8_t *panel, int32_t group)
 {
     const uintptr_t n_bytes = (uintptr_t)panel_types[type].unit_bytes * GROUP_ITEMS /
