@@ -93,10 +93,16 @@ static inline void q8_0_store(uint8_t *head, int32_t block_size, int32_t head_di
     }
 }
 
-/* Query rows that run side by side, p of the widest head_dim (1024) among what they keep. */
-enum { Q8_0_TILE_ROWS = 6, Q8_0_P_MAX = 32767 };
+/* Query rows that run side by side. They keep their scores, or e, in rows of KV_SPLIT_TOKENS; p of
+ * one group, two bytes each; and q, with scales and sums one and a half bytes a value. */
+enum {
+    Q8_0_TILE_ROWS = 6,
+    Q8_0_P_MAX = 32767,
+    Q8_0_MAX_HEAD_DIM = 1024,
+    Q8_0_FLOATS = Q8_0_TILE_ROWS * (KV_SPLIT_TOKENS * 3 / 2 + Q8_0_MAX_HEAD_DIM * 3 / 8)
+};
+_Static_assert((int)Q8_0_FLOATS <= (int)ATTENTION_SCRATCH_FLOATS, "a tile's scratch");
 
-/* A tile's scratch: its scores, or e, in rows of KV_SPLIT_TOKENS; p of one group; quantised q. */
 static inline void *q8_0_p(float *scratch)
 {
     return scratch + Q8_0_TILE_ROWS * KV_SPLIT_TOKENS;
