@@ -29,7 +29,7 @@
  *     w_t = e_t * v_scale_t, top = max w_t, p_t = round to nearest even of w_t * (32767 / top)
  *     acc[d] = float(sum over t of p_t * v_t[d]) * (top / 32767)
  * 256 products of 15 and 7 bits fit in 32. A top below 2^-100 gives acc = 0; one that is infinite
- * or NaN gives NaN. After SageAttention (Zhang et al. 2025), which quantises q, K and exp so.
+ * or NaN gives NaN. q and K have 8 bits as in SageAttention (Zhang et al. 2025); e keeps 15.
  *
  * Splits are merged in ascending order: m' = max(m, m2), a = exp(m - m'), b = exp(m2 - m'),
  * sum = fma(sum, a, sum2 * b), acc = fma(acc, a, acc2 * b); out = acc / sum. A split without keys
