@@ -50,8 +50,8 @@ static struct quantized_rows rows_from(const struct quantized_rows *x, int32_t r
                                    .sum = x->sum + t * (n / 32)};
 }
 
-static void apply_panels(const struct model_run *r, const struct linear_job *job, int32_t first,
-                         int32_t n_panels, int32_t row, int32_t row_end)
+static void apply_panels(const struct model_run *r, int32_t t, const struct linear_job *job,
+                         int32_t first, int32_t n_panels, int32_t row, int32_t row_end)
 {
     const struct model_linear *l = job->linear;
     const int64_t ld = pad16(l->n_out);
@@ -63,6 +63,7 @@ static void apply_panels(const struct model_run *r, const struct linear_job *job
         .xf = job->in->rows + (size_t)row * (size_t)l->n_in,
         .out = job->out + row * ld + first * PANEL_OUTPUTS,
         .ld_out = ld,
+        .ahead = &r->ahead[t].kv,
     };
 
     if (!weight_is_float(l->type))
@@ -90,8 +91,8 @@ static void add_bias(const struct linear_job *job, int32_t begin, int32_t end, i
     }
 }
 
-static void apply_units(const struct model_run *r, const struct linear_job *job, int32_t begin,
-                        int32_t end, int32_t row, int32_t row_end)
+static void apply_units(const struct model_run *r, int32_t t, const struct linear_job *job,
+                        int32_t begin, int32_t end, int32_t row, int32_t row_end)
 {
     const struct model_linear *l = job->linear;
     const bool is_reference = r->model->weights == MODEL_WEIGHTS_F32;
@@ -102,7 +103,7 @@ static void apply_units(const struct model_run *r, const struct linear_job *job,
         for (int32_t o = begin * unit; o < last; o += unit)
             reference_linear(job, row, row_end, o, o + unit < last ? o + unit : last);
     else
-        apply_panels(r, job, begin, end - begin, row, row_end);
+        apply_panels(r, t, job, begin, end - begin, row, row_end);
     if (l->bias)
         add_bias(job, begin * unit, last, row, row_end);
 }
@@ -122,7 +123,7 @@ void apply_linear(struct model_run *r, int32_t t, const struct linear_job jobs[]
             const int64_t from = piece.begin > base ? piece.begin - base : 0;
             const int64_t to = piece.end - base < units ? piece.end - base : units;
             if (from < to)
-                apply_units(r, &jobs[j], (int32_t)from, (int32_t)to, piece.row, piece.row_end);
+                apply_units(r, t, &jobs[j], (int32_t)from, (int32_t)to, piece.row, piece.row_end);
             base += units;
         }
     }
@@ -164,10 +165,10 @@ int32_t column_unit(const struct model_run *r)
     return r->model->weights == MODEL_WEIGHTS_F32 ? REFERENCE_OUTPUTS : GROUP_ITEMS;
 }
 
-void apply_columns(const struct model_run *r, const struct linear_job *job, int32_t begin,
-                   int32_t end, int32_t row, int32_t row_end)
+void apply_columns(const struct model_run *r, int32_t t, const struct linear_job *job,
+                   int32_t begin, int32_t end, int32_t row, int32_t row_end)
 {
     const int32_t unit = r->model->weights == MODEL_WEIGHTS_F32 ? REFERENCE_OUTPUTS : PANEL_OUTPUTS;
 
-    apply_units(r, job, begin / unit, (end + unit - 1) / unit, row, row_end);
+    apply_units(r, t, job, begin / unit, (end + unit - 1) / unit, row, row_end);
 }

@@ -188,6 +188,12 @@ static int32_t first_task(const struct model_run *r, int32_t t)
     return low;
 }
 
+void attend_share(const struct model_run *r, int32_t t, int32_t *begin, int32_t *end)
+{
+    *begin = first_task(r, t);
+    *end = t + 1 == r->team.n_threads ? r->n_tasks : first_task(r, t + 1);
+}
+
 /* Where the keys of a task are: a layer and KV head of a store. */
 struct key_source {
     const struct kv_store *kv;
@@ -318,8 +324,10 @@ void attend(struct model_run *r, int32_t t, const struct step_batch *batch,
 
     /* As team_next, with shares of equal cost. */
     for (int32_t tried = 0; tried < r->team.n_threads; tried++) {
-        const int32_t of = (t + tried) % r->team.n_threads, begin = first_task(r, of);
-        const int32_t end = of + 1 == r->team.n_threads ? r->n_tasks : first_task(r, of + 1);
+        const int32_t of = (t + tried) % r->team.n_threads;
+        int32_t begin, end;
+
+        attend_share(r, of, &begin, &end);
         for (int32_t i; (i = begin + team_take(&r->team, of)) < end;) {
             const struct attend_task *task = &r->tasks[i];
             if (i + 1 < end && task[1].stores)

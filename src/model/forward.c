@@ -132,6 +132,7 @@ static void attention_block(const struct forward_work *w, int32_t t, int32_t il)
     const bool is_whole = !attended.is_quantized || hp->head_dim % GROUP_ITEMS == 0;
     const bool is_ready = !is_seen && is_whole && r->n_merges == 0;
     attend(r, t, w->batch, w->kv, il, is_ready ? &attended : NULL);
+    kv_ahead_begin(r, t, w->kv, il + 1);
     prefetch_linear(r, t, out, 1);
     finish(r, t, PROFILE_ATTENTION);
     if (!is_ready)
@@ -149,10 +150,10 @@ static void gate_piece(struct model_run *r, int32_t t, const struct model_layer 
     const int32_t end = piece->end * unit < n_ff ? (int32_t)piece->end * unit : n_ff;
 
     prefetch_columns(r, &l->up, begin);
-    apply_columns(r, &(struct linear_job){&l->gate, &r->in, r->gate}, begin, end, piece->row,
+    apply_columns(r, t, &(struct linear_job){&l->gate, &r->in, r->gate}, begin, end, piece->row,
                   piece->row_end);
     prefetch_columns(r, &l->gate, end);
-    apply_columns(r, &(struct linear_job){&l->up, &r->in, r->up}, begin, end, piece->row,
+    apply_columns(r, t, &(struct linear_job){&l->up, &r->in, r->up}, begin, end, piece->row,
                   piece->row_end);
     profile_end(model_profile_of(r, t), PROFILE_LINEAR);
     for (int32_t row = piece->row; row < piece->row_end; row++) {
@@ -199,6 +200,7 @@ static void forward_thread(void *user, int32_t t, int32_t n_threads)
     (void)n_threads;
     mem_step_begin("forward pass");
     profile_begin(model_profile_of(r, t));
+    kv_ahead_plan(r, t, w->batch, w->kv);
     for (int32_t il = 0; il < r->model->hp.n_layer && !r->is_left; il++) {
         attention_block(w, t, il);
         if (!r->is_left && r->model->layers[il].gate.n_out > 0)

@@ -55,6 +55,14 @@ struct activations {
     struct quantized_rows rows8;
 };
 
+/* K that a thread's attention of the next layer reads, for the linear layers before to ask for. */
+enum { KV_AHEAD_RUNS = 1024 };
+struct kv_ahead {
+    _Alignas(64) struct ahead kv;
+    size_t runs[KV_AHEAD_RUNS]; /* the same in every layer */
+    int32_t n_runs;
+};
+
 struct model_run {
     const struct model *model;
     const struct kernels *kernels;
@@ -95,6 +103,7 @@ struct model_run {
     size_t max_part_floats;
     float *thread_floats; /* (n_threads, thread_stride): scratch and parts of one tile each */
     size_t thread_stride;
+    struct kv_ahead *ahead; /* (n_threads) */
 
     void *memory; /* all of the above */
     size_t n_bytes;
@@ -143,8 +152,8 @@ void apply_linear(struct model_run *r, int32_t t, const struct linear_job jobs[]
                   int32_t n_rows);
 /* Outputs [begin, end) of rows [row, row_end), in this thread: begin is a multiple of column_unit,
  * end too or the layer's last. */
-void apply_columns(const struct model_run *r, const struct linear_job *job, int32_t begin,
-                   int32_t end, int32_t row, int32_t row_end);
+void apply_columns(const struct model_run *r, int32_t t, const struct linear_job *job,
+                   int32_t begin, int32_t end, int32_t row, int32_t row_end);
 int32_t column_unit(const struct model_run *r);
 /* Thread t's share of the next linear stage: its first lines, before the stage's barrier. */
 void prefetch_linear(const struct model_run *r, int32_t t, const struct linear_job jobs[],
@@ -197,6 +206,13 @@ void attend_plan(struct model_run *r, const struct step_batch *batch);
  * are then in r->in, ready as `in` says where that is given; the others need attend_merge_row. */
 void attend(struct model_run *r, int32_t t, const struct step_batch *batch,
             const struct kv_store *kv, int32_t il, const struct layer_input *in);
+/* Thread t's share of them: [begin, end). */
+void attend_share(const struct model_run *r, int32_t t, int32_t *begin, int32_t *end);
+/* kv_ahead.c: once a step, which K thread t's share of the decoding sequences reads; then, when the
+ * attention of a layer is done, that of layer `il` is to be asked for (il = n_layer: nothing). */
+void kv_ahead_plan(struct model_run *r, int32_t t, const struct step_batch *batch,
+                   const struct kv_store *kv);
+void kv_ahead_begin(struct model_run *r, int32_t t, const struct kv_store *kv, int32_t il);
 /* Merge the splits of a row that attended by splits into r->in; thread t's scratch. */
 void attend_merge_row(struct model_run *r, int32_t t, int32_t row);
 

@@ -114,6 +114,7 @@ static void place_all(struct model_run *r, const struct model_run_options *o, st
     r->parts = place(l, r->max_part_floats, sizeof(float));
     r->thread_stride = (attend_thread_floats(hp, cache_hooks_has_codec(r)) + 15) / 16 * 16;
     r->thread_floats = place(l, (size_t)o->n_threads * r->thread_stride, sizeof(float));
+    r->ahead = place(l, (size_t)o->n_threads, sizeof *r->ahead);
     place_hooks(r, o, l);
 }
 

@@ -162,6 +162,45 @@ START_TEST(scales_that_are_not_finite_give_nan_and_do_not_trap)
 }
 END_TEST
 
+/* The sets whose tiles do, and with so many rows that some find their weights in a cache. */
+START_TEST(asking_ahead_changes_no_result)
+{
+    static const struct {
+        int32_t n_rows;
+        bool asks;
+    } table[] = {{1, false}, {12, false}, {40, true}, {64, true}};
+    static const uint8_t memory[4096];
+    static const size_t runs[] = {2048, 0};
+    struct linear_set sets[CPU_ISA_COUNT];
+    const int n = native_sets(sets);
+    struct rng rng = {11};
+
+    for (int type = WEIGHT_Q8_0; type < WEIGHT_TYPE_COUNT; type++)
+        for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+            struct problem p =
+                problem_new((enum weight_type)type, 512, 3, table[i].n_rows, FILL_RANDOM, &rng);
+            float want[MAX_ROWS * 48], got[MAX_ROWS * 48];
+
+            p.args.ld_out = 48;
+            for (int set = 0; set < n; set++) {
+                struct ahead ahead = {.base = memory, .runs = runs, .n_runs = 2, .run_bytes = 2048};
+                const bool has = !strcmp(sets[set].name, "avx2") ||
+                                 !strcmp(sets[set].name, "avxvnni") ||
+                                 !strcmp(sets[set].name, "avx512");
+                p.args.out = want;
+                p.args.ahead = NULL;
+                sets[set].table[type](&p.args);
+                p.args.out = got;
+                p.args.ahead = &ahead;
+                sets[set].table[type](&p.args);
+                ck_assert_mem_eq(got, want, (size_t)table[i].n_rows * 48 * sizeof *got);
+                ck_assert_int_eq(ahead.run, has && table[i].asks ? 2 : 0);
+            }
+            problem_free(&p);
+        }
+}
+END_TEST
+
 SUITE("linear", unpacking_gives_the_dequantised_rows, blocks_have_the_known_sums,
       portable_is_near_a_computation_in_double, every_instruction_set_gives_the_portable_bits,
-      scales_that_are_not_finite_give_nan_and_do_not_trap)
+      asking_ahead_changes_no_result, scales_that_are_not_finite_give_nan_and_do_not_trap)

@@ -14,7 +14,8 @@ enum {
     HALF_OUTPUTS = 8,
     BLOCK_BYTES = 128 * 1024,
     PREFETCH_ROWS = 2,
-    PREFETCH_BYTES = 3072
+    PREFETCH_BYTES = 3072,
+    AHEAD_TILES = 2
 };
 
 /* Group `group` of outputs first .. first + 7, first being 0 or 8, ready for the product. */
@@ -56,10 +57,11 @@ ALWAYS_INLINE void prefetch_group(const enum weight_type type, const uint8_t *pa
         _mm_prefetch((const char *)(at + i), _MM_HINT_T0);
 }
 
-/* n_rows rows, at most TILE_ROWS, from first_row, times one panel. */
+/* n_rows rows, at most TILE_ROWS, from first_row, times one panel. ahead: NULL when memory has
+ * enough to do. */
 ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_args *args,
-                               const tile_load_t load, const tile_dot_t dot, int32_t panel_index,
-                               int32_t first_row, int32_t n_rows)
+                               const tile_load_t load, const tile_dot_t dot, struct ahead *ahead,
+                               int32_t panel_index, int32_t first_row, int32_t n_rows)
 {
     const uint8_t *panel = args->panels + (size_t)panel_index * panel_bytes(type, args->k);
     const int32_t n_groups = args->k / GROUP_ITEMS;
@@ -73,6 +75,8 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
     for (int32_t g = 0; g < n_groups; g++) {
         if (n_rows >= PREFETCH_ROWS)
             prefetch_group(type, panel, g);
+        if (ahead)
+            ahead_ask(ahead);
 #pragma GCC unroll 2
         for (int32_t half = 0; half < 2; half++) {
             struct tile_group w;
@@ -92,7 +96,8 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
 
 /* Blocks of panels that the second-level cache keeps; in a block one tile of rows, shared out
  * evenly, after the other: its activations stay in the first-level cache while the panels stream
- * past. */
+ * past. The first tile brings the panels from memory; during the others memory has time for what
+ * comes ahead. */
 ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct linear_args *args,
                                     const tile_load_t load, const tile_dot_t dot)
 {
@@ -106,12 +111,13 @@ ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct li
 
         for (int32_t i = 0, row = 0; i < n_tiles; i++) {
             const int32_t n = (args->n_rows - row) / (n_tiles - i);
+            struct ahead *ahead = n_tiles >= AHEAD_TILES && i > 0 ? args->ahead : NULL;
 
             for (int32_t p = first; p < end; p++) {
                 if (n == 1)
-                    linear_tile(type, args, load, dot, p, row, 1);
+                    linear_tile(type, args, load, dot, NULL, p, row, 1);
                 else
-                    linear_tile(type, args, load, dot, p, row, n);
+                    linear_tile(type, args, load, dot, ahead, p, row, n);
             }
             row += n;
         }

@@ -19,7 +19,8 @@ enum {
     NEAR_ROWS = 7,
     NEAR_GROUP_BYTES = 400,
     NEAR_BYTES = 3072,
-    FAR_BYTES = 8192
+    FAR_BYTES = 8192,
+    AHEAD_TILES = 3
 };
 
 /* One group of a tile's rows, each so many groups after the row before. */
@@ -139,9 +140,11 @@ ALWAYS_INLINE void prefetch_group(const enum weight_type type, const uint8_t *pa
             _mm_prefetch((const char *)(at + FAR_BYTES + i), _MM_HINT_T1);
 }
 
-/* n_rows rows, at most TILE_ROWS, from first_row, times one panel. */
+/* n_rows rows, at most TILE_ROWS, from first_row, times one panel. ahead: NULL when memory has
+ * enough to do, as always with few rows. */
 ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_args *args,
-                               int32_t panel_index, int32_t first_row, const int32_t n_rows)
+                               struct ahead *ahead, int32_t panel_index, int32_t first_row,
+                               const int32_t n_rows)
 {
     const uint8_t *panel = args->panels + (size_t)panel_index * panel_bytes(type, args->k);
     const int32_t n_groups = args->k / GROUP_ITEMS;
@@ -149,6 +152,9 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
     float *out = args->out + first_row * args->ld_out + (int64_t)PANEL_OUTPUTS * panel_index;
     /* Half scales take two sums a row. */
     const int32_t n_bunch = panel_types[type].has_half_scales ? BUNCH_ROWS / 2 : BUNCH_ROWS;
+    struct ahead nothing = {0};
+    /* The loop has no register for it. */
+    struct ahead *volatile const ask = ahead ? ahead : &nothing;
     __m512 acc[TILE_ROWS];
 
 #pragma GCC unroll 12
@@ -160,6 +166,8 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
 
         load_group(type, panel, g, &w);
         prefetch_group(type, panel, g, n_rows);
+        if (n_rows >= NEAR_ROWS)
+            ahead_ask(ask);
 #pragma GCC unroll 12
         for (int32_t t = 0; t < n_rows; t += n_bunch) {
             const size_t at = first + (size_t)t * stride + (size_t)g;
@@ -175,51 +183,53 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
 }
 
 ALWAYS_INLINE void linear_rows(const enum weight_type type, const struct linear_args *args,
-                               int32_t panel, int32_t first_row, int32_t n_rows)
+                               struct ahead *ahead, int32_t panel, int32_t first_row,
+                               int32_t n_rows)
 {
     switch (n_rows) {
     case 1:
-        linear_tile(type, args, panel, first_row, 1);
+        linear_tile(type, args, ahead, panel, first_row, 1);
         break;
     case 2:
-        linear_tile(type, args, panel, first_row, 2);
+        linear_tile(type, args, ahead, panel, first_row, 2);
         break;
     case 3:
-        linear_tile(type, args, panel, first_row, 3);
+        linear_tile(type, args, ahead, panel, first_row, 3);
         break;
     case 4:
-        linear_tile(type, args, panel, first_row, 4);
+        linear_tile(type, args, ahead, panel, first_row, 4);
         break;
     case 5:
-        linear_tile(type, args, panel, first_row, 5);
+        linear_tile(type, args, ahead, panel, first_row, 5);
         break;
     case 6:
-        linear_tile(type, args, panel, first_row, 6);
+        linear_tile(type, args, ahead, panel, first_row, 6);
         break;
     case 7:
-        linear_tile(type, args, panel, first_row, 7);
+        linear_tile(type, args, ahead, panel, first_row, 7);
         break;
     case 8:
-        linear_tile(type, args, panel, first_row, 8);
+        linear_tile(type, args, ahead, panel, first_row, 8);
         break;
     case 9:
-        linear_tile(type, args, panel, first_row, 9);
+        linear_tile(type, args, ahead, panel, first_row, 9);
         break;
     case 10:
-        linear_tile(type, args, panel, first_row, 10);
+        linear_tile(type, args, ahead, panel, first_row, 10);
         break;
     case 11:
-        linear_tile(type, args, panel, first_row, 11);
+        linear_tile(type, args, ahead, panel, first_row, 11);
         break;
     default:
-        linear_tile(type, args, panel, first_row, 12);
+        linear_tile(type, args, ahead, panel, first_row, 12);
         break;
     }
 }
 
 /* Blocks of panels that the second-level cache keeps; in a block one tile of rows, shared out
  * evenly, after the other: its activations stay in the first-level cache while the panels stream
- * past. */
+ * past. The first tile brings the panels from memory; during the others memory has time for what
+ * comes ahead, if they are enough. */
 ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct linear_args *args)
 {
     const int32_t n_tiles = (args->n_rows + TILE_ROWS - 1) / TILE_ROWS;
@@ -232,9 +242,10 @@ ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct li
 
         for (int32_t i = 0, row = 0; i < n_tiles; i++) {
             const int32_t n = (args->n_rows - row) / (n_tiles - i);
+            struct ahead *ahead = n_tiles >= AHEAD_TILES && i > 0 ? args->ahead : NULL;
 
             for (int32_t p = first; p < end; p++)
-                linear_rows(type, args, p, row, n);
+                linear_rows(type, args, ahead, p, row, n);
             row += n;
         }
     }
