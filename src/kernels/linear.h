@@ -81,7 +81,7 @@ struct linear_args {
     const float *xf;         /* float types: (n_rows, k) */
     float *out;              /* row t, panel p, output o: out[t * ld_out + 16 * p + o] */
     int64_t ld_out;          /* at least 16 * n_panels: padded outputs are written too */
-    struct ahead *ahead;     /* what to ask for meanwhile, or NULL; quantised types */
+    struct ahead *ahead;     /* what to ask for meanwhile, or NULL; a kernel may leave it */
 };
 
 typedef void (*linear_func_t)(const struct linear_args *args);
