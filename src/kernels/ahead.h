@@ -14,7 +14,7 @@
  * the offsets; one thread uses it at a time. */
 struct ahead {
     const uint8_t *base;
-    const size_t *runs; /* (n_runs) offset of each from base, a multiple of 64 */
+    const size_t *runs; /* (n_runs) offset of each from base */
     int32_t n_runs;
     int32_t run_bytes;
     int32_t run, at; /* the next request: runs[run] + at */

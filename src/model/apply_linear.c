@@ -63,7 +63,7 @@ static void apply_panels(const struct model_run *r, int32_t t, const struct line
         .xf = job->in->rows + (size_t)row * (size_t)l->n_in,
         .out = job->out + row * ld + first * PANEL_OUTPUTS,
         .ld_out = ld,
-        .ahead = &r->ahead[t].kv,
+        .ahead = &r->ahead[t].requests,
     };
 
     if (!weight_is_float(l->type))

@@ -58,7 +58,7 @@ struct activations {
 /* K that a thread's attention of the next layer reads, for the linear layers before to ask for. */
 enum { KV_AHEAD_RUNS = 1024 };
 struct kv_ahead {
-    _Alignas(64) struct ahead kv;
+    _Alignas(64) struct ahead requests;
     size_t runs[KV_AHEAD_RUNS]; /* the same in every layer */
     int32_t n_runs;
 };

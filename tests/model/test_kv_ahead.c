@@ -116,16 +116,16 @@ START_TEST(each_key_once)
         const struct kv_ahead *a = &w.ahead[t];
         kv_ahead_plan(&w.run, t, &w.batch, &w.kv);
         kv_ahead_begin(&w.run, t, &w.kv, 1);
-        ck_assert_ptr_eq(a->kv.base, kv_store_layer(&w.kv, 1));
-        ck_assert_uint_eq((size_t)a->kv.run_bytes, w.kv.head_bytes / 2);
-        ck_assert_int_le(a->kv.n_runs, KV_AHEAD_RUNS);
-        for (int32_t i = 0; i < a->kv.n_runs; i++) {
-            ck_assert_uint_eq(a->kv.runs[i] % w.kv.head_bytes, 0);
-            ck_assert_int_eq(w.seen[a->kv.runs[i] / w.kv.head_bytes]++, 0);
+        ck_assert_ptr_eq(a->requests.base, kv_store_layer(&w.kv, 1));
+        ck_assert_uint_eq((size_t)a->requests.run_bytes, w.kv.head_bytes / 2);
+        ck_assert_int_le(a->requests.n_runs, KV_AHEAD_RUNS);
+        for (int32_t i = 0; i < a->requests.n_runs; i++) {
+            ck_assert_uint_eq(a->requests.runs[i] % w.kv.head_bytes, 0);
+            ck_assert_int_eq(w.seen[a->requests.runs[i] / w.kv.head_bytes]++, 0);
             n_seen++;
         }
         kv_ahead_begin(&w.run, t, &w.kv, w.model.hp.n_layer);
-        ck_assert_int_eq(a->kv.n_runs, 0);
+        ck_assert_int_eq(a->requests.n_runs, 0);
     }
     for (int32_t s = 0; s < w.batch.n_seqs; s++) {
         const struct sequence *of = &table[_i].of[s % 4];
