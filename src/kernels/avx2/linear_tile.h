@@ -14,8 +14,7 @@ enum {
     HALF_OUTPUTS = 8,
     BLOCK_BYTES = 128 * 1024,
     PREFETCH_ROWS = 2,
-    PREFETCH_BYTES = 3072,
-    AHEAD_TILES = 2
+    PREFETCH_BYTES = 3072
 };
 
 /* Group `group` of outputs first .. first + 7, first being 0 or 8, ready for the product. */
@@ -111,7 +110,7 @@ ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct li
 
         for (int32_t i = 0, row = 0; i < n_tiles; i++) {
             const int32_t n = (args->n_rows - row) / (n_tiles - i);
-            struct ahead *ahead = n_tiles >= AHEAD_TILES && i > 0 ? args->ahead : NULL;
+            struct ahead *ahead = i > 0 ? args->ahead : NULL;
 
             for (int32_t p = first; p < end; p++) {
                 if (n == 1)
