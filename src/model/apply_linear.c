@@ -1,36 +1,49 @@
 /* A linear layer over the team: panels of 16 outputs are shared out among the threads, rows are
- * gone through in blocks whose activations stay in the second-level cache. */
+ * gone through in blocks whose activations stay in the second-level cache. The blocks are shared
+ * out before the panels: then most of what a thread reads of its rows is what it wrote itself, and
+ * cores whose common cache is far away, or that have none, need not wait for each other's lines. */
 #include "model/run.h"
 
-enum { ROW_BLOCK = 96, AHEAD_BYTES = 4096 };
+enum { MIN_BLOCK = 32, MAX_BLOCK = 96, ROW_UNIT = REFERENCE_ROWS, AHEAD_BYTES = 4096 };
+
+/* As many blocks for each thread as the next, where that leaves them MIN_BLOCK rows. */
+static int32_t n_row_blocks(int32_t n_rows, int32_t n_threads)
+{
+    const int32_t least = (n_rows + MAX_BLOCK - 1) / MAX_BLOCK, most = n_rows / MIN_BLOCK;
+    const int32_t even = (least + n_threads - 1) / n_threads * n_threads;
+
+    return even <= most ? even : least > most ? least : most;
+}
 
 struct linear_walk linear_walk(struct model_run *r, int32_t t, int64_t n_units, int32_t n_rows)
 {
-    const int32_t n_blocks = (n_rows + ROW_BLOCK - 1) / ROW_BLOCK;
+    const int32_t n_blocks = n_row_blocks(n_rows, r->team.n_threads);
 
     return (struct linear_walk){.pieces = team_pieces(&r->team, t, n_units * n_blocks),
+                                .n_units = n_units,
                                 .n_rows = n_rows,
-                                .n_blocks = n_blocks,
-                                .block = n_blocks};
+                                .n_blocks = n_blocks};
+}
+
+static int32_t block_begin(const struct linear_walk *walk, int64_t block)
+{
+    if (block == walk->n_blocks)
+        return walk->n_rows;
+    return (int32_t)(walk->n_rows * block / walk->n_blocks) / ROW_UNIT * ROW_UNIT;
 }
 
 bool linear_next(struct linear_walk *walk, struct linear_piece *piece)
 {
-    const int64_t n = walk->n_blocks;
+    if (walk->begin == walk->end && !team_next(&walk->pieces, &walk->begin, &walk->end))
+        return false;
+    const int64_t block = walk->begin / walk->n_units, base = block * walk->n_units;
+    const int64_t end = walk->end - base < walk->n_units ? walk->end - base : walk->n_units;
 
-    do {
-        if (walk->block == n) {
-            if (!team_next(&walk->pieces, &walk->begin, &walk->end))
-                return false;
-            walk->block = 0;
-        }
-        /* the units of the piece that lie in this block */
-        piece->begin = (walk->begin - walk->block + n - 1) / n;
-        piece->end = (walk->end - walk->block + n - 1) / n;
-        piece->row = walk->block++ * ROW_BLOCK;
-        piece->row_end =
-            walk->n_rows - piece->row < ROW_BLOCK ? walk->n_rows : piece->row + ROW_BLOCK;
-    } while (piece->begin == piece->end);
+    *piece = (struct linear_piece){.begin = walk->begin - base,
+                                   .end = end,
+                                   .row = block_begin(walk, block),
+                                   .row_end = block_begin(walk, block + 1)};
+    walk->begin = base + end;
     return true;
 }
 
@@ -146,7 +159,7 @@ void prefetch_columns(const struct model_run *r, const struct model_linear *l, i
 }
 
 void prefetch_linear(const struct model_run *r, int32_t t, const struct linear_job jobs[],
-                     int32_t n_jobs)
+                     int32_t n_jobs, int32_t n_rows)
 {
     int64_t n = 0, begin, end;
 
@@ -154,7 +167,8 @@ void prefetch_linear(const struct model_run *r, int32_t t, const struct linear_j
         return;
     for (int32_t j = 0; j < n_jobs; j++)
         n += jobs[j].linear->n_panels;
-    share(n, r->team.n_threads, t, &begin, &end);
+    share(n * n_row_blocks(n_rows, r->team.n_threads), r->team.n_threads, t, &begin, &end);
+    begin %= n;
     for (int32_t j = 0; j < n_jobs; begin -= jobs[j++].linear->n_panels)
         if (begin >= 0)
             prefetch_panels(jobs[j].linear, begin);

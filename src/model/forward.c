@@ -118,7 +118,7 @@ static void attention_block(const struct forward_work *w, int32_t t, int32_t il)
     const struct layer_input attended = {&r->in, hp->n_head * hp->head_dim, il,
                                          any_quantized(m, out, 1)};
 
-    prefetch_linear(r, t, qkv, 3);
+    prefetch_linear(r, t, qkv, 3, n_rows);
     enter_block(w, t, &in, l->attn_norm, il == 0);
     apply_linear(r, t, qkv, 3, n_rows);
     finish(r, t, PROFILE_LINEAR);
@@ -133,7 +133,7 @@ static void attention_block(const struct forward_work *w, int32_t t, int32_t il)
     const bool is_ready = !is_seen && is_whole && r->n_merges == 0;
     attend(r, t, w->batch, w->kv, il, is_ready ? &attended : NULL);
     kv_ahead_begin(r, t, w->kv, il + 1);
-    prefetch_linear(r, t, out, 1);
+    prefetch_linear(r, t, out, 1, n_rows);
     finish(r, t, PROFILE_ATTENTION);
     if (!is_ready)
         merge_rows(w, t, il, &attended, is_seen);
@@ -180,11 +180,11 @@ static void feed_forward_block(const struct forward_work *w, int32_t t, int32_t 
     struct linear_walk walk = linear_walk(r, t, (hp->n_ff + unit - 1) / unit, n_rows);
     struct linear_piece piece;
 
-    prefetch_linear(r, t, gate_up, 1);
+    prefetch_linear(r, t, gate_up, 1, n_rows);
     enter_block(w, t, &in, l->ffn_norm, false);
     while (linear_next(&walk, &piece))
         gate_piece(r, t, l, &gated, &piece);
-    prefetch_linear(r, t, down, 1);
+    prefetch_linear(r, t, down, 1, n_rows);
     finish(r, t, PROFILE_ROWS);
     apply_linear(r, t, down, 1, n_rows);
     finish(r, t, PROFILE_LINEAR);

@@ -131,12 +131,13 @@ static inline void share(int64_t n, int32_t n_threads, int32_t t, int64_t *begin
 /* True when any of the layers wants quantised input (in float input otherwise). */
 bool linear_wants_quantized(const struct model *m, const struct model_linear *l);
 
-/* Thread t's part of a linear stage of n_rows rows, in rectangles: along its units of outputs, and
- * where there are many rows along blocks of rows. */
+/* Thread t's part of a linear stage of n_rows rows, in rectangles: blocks of rows one after the
+ * other, and in each the units of outputs. */
 struct linear_walk {
     struct team_pieces pieces;
-    int64_t begin, end; /* of the piece at hand: unit * n_blocks + block */
-    int32_t n_rows, n_blocks, block;
+    int64_t begin, end; /* what is left of the piece at hand: block * n_units + unit */
+    int64_t n_units;
+    int32_t n_rows, n_blocks;
 };
 struct linear_piece {
     int64_t begin, end; /* units */
@@ -157,7 +158,7 @@ void apply_columns(const struct model_run *r, int32_t t, const struct linear_job
 int32_t column_unit(const struct model_run *r);
 /* Thread t's share of the next linear stage: its first lines, before the stage's barrier. */
 void prefetch_linear(const struct model_run *r, int32_t t, const struct linear_job jobs[],
-                     int32_t n_jobs);
+                     int32_t n_jobs, int32_t n_rows);
 /* Output `begin` of a layer comes soon, after a stretch of memory that does not lead up to it. */
 void prefetch_columns(const struct model_run *r, const struct model_linear *l, int32_t begin);
 

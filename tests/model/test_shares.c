@@ -1,5 +1,5 @@
 /* How a stage is shared out: each thing and each rectangle of a linear stage once, whoever takes
- * it. The threads take by turns here, in one thread. */
+ * it, and rows with the thread that made them. The threads take by turns here, in one thread. */
 #include "support/suite.h"
 
 #include "model/run.h"
@@ -80,8 +80,8 @@ END_TEST
 static const struct {
     int32_t n_threads, n_units, n_rows;
 } walk_table[] = {
-    {1, 1, 1},   {1, 36, 64}, {2, 48, 96},   {2, 48, 97},  {3, 36, 200},
-    {7, 1, 200}, {2, 3, 193}, {7, 100, 200}, {2, 100, 12},
+    {1, 1, 1},   {1, 36, 64},   {2, 48, 96},  {2, 48, 97}, {3, 36, 200}, {7, 1, 200},
+    {2, 3, 193}, {7, 100, 200}, {2, 100, 12}, {2, 36, 64}, {3, 12, 199},
 };
 
 START_TEST(every_rectangle_once)
@@ -122,6 +122,41 @@ START_TEST(every_rectangle_once)
 }
 END_TEST
 
+/* Rows enough for blocks of their own: what a thread makes of its rows it reads itself. */
+static const struct {
+    int32_t n_threads, n_rows;
+} own_table[] = {{2, 64}, {2, 97}, {2, 512}, {3, 300}, {4, 512}, {7, 224}, {1, 512}};
+
+START_TEST(rows_stay_with_their_thread)
+{
+    const int32_t n_threads = own_table[_i].n_threads, n_rows = own_table[_i].n_rows;
+    struct team_share shares[MOST_THREADS] = {0};
+    struct linear_walk walk[MOST_THREADS];
+    struct linear_piece piece;
+    struct model_run run;
+
+    memset(&run, 0, sizeof run);
+    team_init(&run.team, n_threads, shares);
+    for (int32_t t = 0; t < n_threads; t++)
+        walk[t] = linear_walk(&run, t, MOST, n_rows);
+    /* by turns, so nobody takes from another's share before all are through */
+    for (bool is_through = false; !is_through;)
+        for (int32_t t = 0; t < n_threads; t++) {
+            int64_t begin, end;
+            share(n_rows, n_threads, t, &begin, &end);
+            if (!linear_next(&walk[t], &piece)) {
+                is_through = true;
+                continue;
+            }
+            /* blocks begin at whole groups of rows of the reference */
+            ck_assert(piece.row > begin - REFERENCE_ROWS && piece.row_end <= end);
+            ck_assert_int_ge(piece.row_end - piece.row, 32 - REFERENCE_ROWS);
+            ck_assert_int_lt(piece.row_end - piece.row, 96 + REFERENCE_ROWS);
+        }
+}
+END_TEST
+
 SUITE_LOOPS("shares", {every_thing_once, sizeof pieces_table / sizeof *pieces_table},
             {pieces_get_smaller, 1}, {one_who_is_late_leaves_its_share_to_others, 1},
-            {every_rectangle_once, sizeof walk_table / sizeof *walk_table})
+            {every_rectangle_once, sizeof walk_table / sizeof *walk_table},
+            {rows_stay_with_their_thread, sizeof own_table / sizeof *own_table})

@@ -19,8 +19,7 @@ enum {
     NEAR_ROWS = 7,
     NEAR_GROUP_BYTES = 400,
     NEAR_BYTES = 3072,
-    FAR_BYTES = 8192,
-    AHEAD_TILES = 3
+    FAR_BYTES = 8192
 };
 
 /* One group of a tile's rows, each so many groups after the row before. */
@@ -229,7 +228,7 @@ ALWAYS_INLINE void linear_rows(const enum weight_type type, const struct linear_
 /* Blocks of panels that the second-level cache keeps; in a block one tile of rows, shared out
  * evenly, after the other: its activations stay in the first-level cache while the panels stream
  * past. The first tile brings the panels from memory; during the others memory has time for what
- * comes ahead, if they are enough. */
+ * comes ahead. */
 ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct linear_args *args)
 {
     const int32_t n_tiles = (args->n_rows + TILE_ROWS - 1) / TILE_ROWS;
@@ -242,7 +241,7 @@ ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct li
 
         for (int32_t i = 0, row = 0; i < n_tiles; i++) {
             const int32_t n = (args->n_rows - row) / (n_tiles - i);
-            struct ahead *ahead = n_tiles >= AHEAD_TILES && i > 0 ? args->ahead : NULL;
+            struct ahead *ahead = i > 0 ? args->ahead : NULL;
 
             for (int32_t p = first; p < end; p++)
                 linear_rows(type, args, ahead, p, row, n);
