@@ -4,6 +4,18 @@
 
 #include <stdio.h>
 
+static void print_ceilings(int32_t n_threads, const struct ceilings *c)
+{
+    printf("at most, with %d thread%s: %.1f GB/s read, %.0f Gop/s in 8 bits, %.0f Gop/s in float32",
+           n_threads, n_threads == 1 ? "" : "s", c->read_bytes * 1e-9, c->int8_ops * 1e-9,
+           c->float_ops * 1e-9);
+    if (n_threads == 2)
+        printf("; %.0f ns from core to core", c->near_ns);
+    if (n_threads > 2)
+        printf("; %.0f to %.0f ns from core to core", c->near_ns, c->far_ns);
+    putchar('\n');
+}
+
 enum shoal_status bench_profile_begin(struct bench *b, struct ceilings *ceilings,
                                       struct shoal_error *err)
 {
@@ -13,10 +25,7 @@ enum shoal_status bench_profile_begin(struct bench *b, struct ceilings *ceilings
         return status;
     if (!engine_profile(b->engine, true))
         return shoal_fail_memory(err, "a profile", sizeof(struct profile_thread));
-    printf(
-        "at most, with %d threads: %.1f GB/s read, %.0f Gop/s in 8 bits, %.0f Gop/s in float32\n",
-        b->info.n_threads, ceilings->read_bytes * 1e-9, ceilings->int8_ops * 1e-9,
-        ceilings->float_ops * 1e-9);
+    print_ceilings(b->info.n_threads, ceilings);
     return SHOAL_OK;
 }
 

@@ -105,16 +105,23 @@ class Comparison:
         for case, value in got.items():
             self.record.add(names.get(case, case), engine, value)
 
+    def measure_way(self):
+        self.record.add_way(self.shoal.core_to_core(self.args.threads))
+
     def run_shoal(self):
         a = self.args
+        self.measure_way()
         if self.wants(PREFILL):
             self.record.add(PREFILL, "shoal", self.shoal.prefill(self.place, a.prefill_len))
+            self.measure_way()
         for engine, kv in (("shoal", []), (EIGHT_BITS, ["--kv-cache-dtype", "q8_0"])):
             if self.batches():
                 rows = self.shoal.grid(self.place, a.prompt_len, a.output_len, self.batches(), *kv)
                 self.keep(engine, {f"decode {n}": row["speed_tg"] for n, row in rows.items()})
+                self.measure_way()
             if self.wants(MIXED):
                 self.record.add(MIXED, engine, self.shoal.mixed(self.place, a.workload, a.at_once, *kv))
+                self.measure_way()
         if self.wants(LONG):
             rows = self.shoal.grid(self.place, a.long_len, a.output_len, [LONG_BATCH], *LONG_KV)
             self.record.add(LONG, "shoal", rows[LONG_BATCH]["speed_tg"])
@@ -150,6 +157,7 @@ class Comparison:
             rows = self.shoal.grid(place, a.prompt_len, a.output_len, [SCALING_BATCH])
             self.record.add("scaling decode", place.name, rows[SCALING_BATCH]["speed_tg"])
             self.record.add("scaling mixed", place.name, self.shoal.mixed(place, a.workload, a.at_once))
+            self.measure_way()
 
     def run_round(self, i):
         load = self.record.begin_round()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -30,8 +31,8 @@ class Runner:
     def __init__(self):
         self.commands = []
 
-    def lines(self, command, environment=None):
-        """The JSON objects that the command prints, each on a line of its own; other lines are passed over."""
+    def output(self, command, environment=None):
+        """What the command prints."""
         text = shlex.join(command)
         if text not in self.commands:
             self.commands.append(text)
@@ -46,7 +47,11 @@ class Runner:
             last = [line for line in done.stderr.splitlines() if line.strip()][-1:] or ["no message"]
             raise Failed(f"{os.path.basename(command[0])} ended with {done.returncode}: {last[0].strip()}")
         say(f"    {time.monotonic() - start:.1f} s")
-        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        return done.stdout
+
+    def lines(self, command, environment=None):
+        """The JSON objects that the command prints, each on a line of its own; other lines are passed over."""
+        return [json.loads(line) for line in self.output(command, environment).splitlines() if line.startswith("{")]
 
 
 class Place:
@@ -89,6 +94,15 @@ class Shoal:
         if place.n_ranks > 1:
             command += ["--dp", str(place.n_ranks)]
         return self.runner.lines(command + [str(o) for o in options], place.environment())
+
+    def core_to_core(self, n_threads):
+        """How many ns a word takes from core to core, of several ways the longest; None with one thread."""
+        if n_threads == 1:
+            return None
+        command = [self.program, "bench", "grid", "-m", "embedded", "-t", str(n_threads), "--profile"]
+        text = self.runner.output(command + ["-npp", "1", "-ntg", "1", "-npl", "1"])
+        found = re.search(r"(\d+) ns from core to core", text)
+        return int(found.group(1)) if found else None
 
     def grid(self, place, n_prompt, n_output, batches, *options):
         """{batch: row of `shoal bench grid`}"""

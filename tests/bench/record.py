@@ -29,6 +29,11 @@ class Record:
         self.rounds.append({"load": machine.load(), "cpu": machine.cpu_times(), "start": time.monotonic()})
         return self.rounds[-1]["load"]
 
+    def add_way(self, ns):
+        """How far the cores were from each other at some time in the round; a host may move them."""
+        if ns is not None:
+            self.rounds[-1].setdefault("core_to_core_ns", []).append(ns)
+
     def end_round(self):
         r = self.rounds[-1]
         r["steal_percent"] = machine.steal_percent(r.pop("cpu"), machine.cpu_times())
@@ -77,6 +82,8 @@ def circumstances(record, model, n_threads):
     lines = [f"{machine.sentence(record.machine)}; {n_threads} threads; {model}; {record.date}", ""]
     for i, r in enumerate(record.rounds):
         if "seconds" in r:
+            ways = ", ".join(map(str, r.get("core_to_core_ns", [])))
             lines.append(f"- round {i + 1}: load {r['load']} before it, {r['steal_percent']} % of the CPU time stolen, "
-                         f"{r['seconds']} s")
+                         + (f"{ways} ns from core to core before and after each of shoal's, " if ways else "")
+                         + f"{r['seconds']} s")
     return "\n".join(lines)

@@ -78,6 +78,7 @@ for batch in 1 8 32 64; do
 done
 expect "^\| mixed, 6 requests, 2 at once \(.* tokens\), all tokens \| $figure \|  \| 2.00 \|\$"
 expect '^- round 1: load '
+! grep -q 'core to core' out || fail "one thread has a way between cores"
 expect '^- scaling is left out: it takes two threads$'
 expect ' bench throughput -m embedded .*--max-num-seqs 2 --kv-cache-memory 1GiB --populate-kv-cache$'
 "$python" - all.json <<'END' || fail "all.json has not all figures"
@@ -88,6 +89,12 @@ assert all(len(v["shoal"]) == 1 and v["shoal"][0] > 0 for v in d["samples"].valu
 assert all(len(v.get("shoal, 8-bit K and V", [])) == (c != "prefill") for c, v in d["samples"].items())
 assert d["rounds"][0]["steal_percent"] >= 0 and len(d["commands"]) == 5
 END
+
+# With two threads, how far their cores are from each other.
+run 0 compare.py "${tiny[@]}" "${short[@]}" --threads 2 --model embedded --peers none --only prefill --json way.json
+expect '^- round 1: load .* stolen, [1-9][0-9]*, [1-9][0-9]* ns from core to core before and after each of shoal.s, '
+"$python" -c 'import json; assert len(json.load(open("way.json"))["rounds"][0]["core_to_core_ns"]) == 2' ||
+    fail "way.json has not how far it is from core to core"
 
 # Peers: a ratio to the best, one that fails, one that is not there.
 "$shoal" inspect embedded --extract embedded.gguf >/dev/null
