@@ -54,6 +54,7 @@ class Formats:
     def measure_shoal(self, f):
         shoal = engines.Shoal(self.runner, self.args.shoal, f.path)
         prefill = shoal.prefill(self.place, self.args.prefill_len)
+        self.record.add_way(shoal.core_to_core(self.args.threads))
         decode = shoal.grid(self.place, PROMPT_LEN, self.args.output_len, [1])[1]["speed_tg"]
         return {"prefill": prefill, "decode 1": decode}
 

@@ -84,6 +84,6 @@ def circumstances(record, model, n_threads):
         if "seconds" in r:
             ways = ", ".join(map(str, r.get("core_to_core_ns", [])))
             lines.append(f"- round {i + 1}: load {r['load']} before it, {r['steal_percent']} % of the CPU time stolen, "
-                         + (f"{ways} ns from core to core before and after each of shoal's, " if ways else "")
+                         + (f"{ways} ns from core to core between shoal's figures, " if ways else "")
                          + f"{r['seconds']} s")
     return "\n".join(lines)

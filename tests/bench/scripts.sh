@@ -92,7 +92,7 @@ END
 
 # With two threads, how far their cores are from each other.
 run 0 compare.py "${tiny[@]}" "${short[@]}" --threads 2 --model embedded --peers none --only prefill --json way.json
-expect '^- round 1: load .* stolen, [1-9][0-9]*, [1-9][0-9]* ns from core to core before and after each of shoal.s, '
+expect '^- round 1: load .* stolen, [1-9][0-9]*, [1-9][0-9]* ns from core to core between shoal.s figures, '
 "$python" -c 'import json; assert len(json.load(open("way.json"))["rounds"][0]["core_to_core_ns"]) == 2' ||
     fail "way.json has not how far it is from core to core"
 
