@@ -9,10 +9,10 @@ static void print_ceilings(int32_t n_threads, const struct ceilings *c)
     printf("at most, with %d thread%s: %.1f GB/s read, %.0f Gop/s in 8 bits, %.0f Gop/s in float32",
            n_threads, n_threads == 1 ? "" : "s", c->read_bytes * 1e-9, c->int8_ops * 1e-9,
            c->float_ops * 1e-9);
-    if (n_threads == 2)
-        printf("; %.0f ns from core to core", c->near_ns);
-    if (n_threads > 2)
+    if (c->far_ns > 0 && n_threads > 2)
         printf("; %.0f to %.0f ns from core to core", c->near_ns, c->far_ns);
+    else if (c->far_ns > 0)
+        printf("; %.0f ns from core to core", c->far_ns);
     putchar('\n');
 }
 

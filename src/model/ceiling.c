@@ -90,7 +90,8 @@ static void pass_word(void *user, int32_t t, int32_t n_threads)
     const int64_t start = clock_ns();
     int64_t n = 0, seen, ns = 0;
 
-    (void)n_threads;
+    if (w->partner >= n_threads)
+        return; /* OpenMP has given fewer threads: nobody would pass the word back */
     if (t == w->partner)
         while ((seen = atomic_load(&w->word.n_passes)) >= 0) {
             if (seen % 2 == 1)
@@ -119,6 +120,7 @@ static void measure_ways(struct team *team, struct ceiling_work *w, struct ceili
         double best = 0;
         for (int i = 0; i < ROUNDS; i++) {
             atomic_store(&w->word.n_passes, 0);
+            w->pass_ns = 0;
             team_run(team, pass_word, w);
             best = i == 0 || w->pass_ns < best ? w->pass_ns : best;
         }

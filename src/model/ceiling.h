@@ -10,9 +10,9 @@ struct ceilings {
      * is two). */
     double read_bytes, int8_ops, float_ops;
     /* How long a word takes from the first thread's core to another's, or back: to the nearest and
-     * to the farthest; 0 with one thread. Cores with a common cache are some 30 ns apart, those of
-     * two chiplets or sockets several times as far, and then what threads hand on costs as much
-     * more. A host may move virtual cores at any time. */
+     * to the farthest; 0 where OpenMP gives one thread. Cores with a common cache are some 30 ns
+     * apart, those of two chiplets or sockets several times as far, and then what threads hand on
+     * costs as much more. A host may move virtual cores at any time. */
     double near_ns, far_ns;
 };
 

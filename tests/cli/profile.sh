@@ -21,6 +21,10 @@ shoal bench grid -t 1 -npp 1 -ntg 1 -npl 1 --profile
 expect_code 0
 grep -q "^at most, with 1 thread: .* $most\$" out || fail "one core has a way to another"
 
+OMP_THREAD_LIMIT=1 shoal bench grid -t 2 -npp 1 -ntg 1 -npl 1 --profile
+expect_code 0
+grep -q "^at most, with .* $most\$" out || fail "a thread that OpenMP does not give has a core"
+
 shoal bench grid -t 3 -npp 1 -ntg 1 -npl 1 --profile
 expect_code 0
 grep -qE "^at most, with 3 threads: .* $most; [1-9][0-9]* to [1-9][0-9]* ns from core to core\$" out ||
