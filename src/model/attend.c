@@ -94,24 +94,26 @@ static void add_tasks(struct model_run *r, struct attend_task task, int64_t cost
         }
 }
 
-static bool add_splits(struct model_run *r, const struct step_batch *batch, int32_t seq,
+/* The last token of a sequence, whose output is row `to`, by splits. False: no room for more. */
+static bool add_splits(struct model_run *r, const struct step_batch *batch, int32_t seq, int32_t to,
                        int64_t *total)
 {
     const struct model_hparams *hp = &r->model->hp;
-    const int32_t row = batch->q_indptr[seq], n_splits = n_splits_of(batch->n_computed[seq]);
+    const int32_t token = batch->q_indptr[seq + 1] - batch->q_indptr[seq] - 1;
+    const int32_t n_splits = n_splits_of(batch->n_computed[seq] + token);
     const size_t split_floats = (size_t)hp->n_head * (size_t)attention_part_floats(hp->head_dim);
     const size_t part = r->max_part_floats / (size_t)r->max_merges * (size_t)r->n_merges;
 
     if (r->n_merges == r->max_merges)
         return false;
-    r->row_merge[row] = r->n_merges;
-    r->merges[r->n_merges++] =
-        (struct attend_merge){.row = row, .n_splits = n_splits, .part = part};
+    r->row_merge[to] = r->n_merges;
+    r->merges[r->n_merges++] = (struct attend_merge){.n_splits = n_splits, .part = part};
     for (int32_t s = 0; s < n_splits; s++)
         add_tasks(r,
                   (struct attend_task){.seq = seq,
-                                       .token = 0,
+                                       .token = token,
                                        .n_tokens = 1,
+                                       .to = to,
                                        .split = s,
                                        .part = part + (size_t)s * split_floats},
                   KV_SPLIT_TOKENS, total);
@@ -128,43 +130,72 @@ static bool is_own(const struct model_run *r, int32_t n_tokens)
            !cache_hooks_has_append(r);
 }
 
-void attend_plan(struct model_run *r, const struct step_batch *batch)
+int32_t attend_wanted(const struct model_run *r, const struct step_batch *batch, int32_t seq)
+{
+    if ((plugins_are_on(r->plugins) && r->attention.is_there) ||
+        batch->slots[seq]->sampling.n_prompt_logprobs >= 0)
+        return batch->q_indptr[seq + 1] - batch->q_indptr[seq];
+    return batch->wants_logits[seq] ? 1 : 0;
+}
+
+/* The rows that go on, and how many keys they attend to. */
+static int64_t keep_rows(struct model_run *r, const struct step_batch *batch, bool is_last)
+{
+    int64_t keys = 0;
+
+    r->n_kept = 0;
+    for (int32_t i = 0; i < batch->n_seqs; i++) {
+        const int32_t end = batch->q_indptr[i + 1];
+        const int32_t n = is_last ? attend_wanted(r, batch, i) : end - batch->q_indptr[i];
+        const int64_t first = batch->n_computed[i] + end - batch->q_indptr[i] - n;
+        for (int32_t row = end - n; row < end; row++)
+            r->kept[r->n_kept++] = row;
+        keys += n * first + (int64_t)n * (n + 1) / 2;
+    }
+    return keys;
+}
+
+void attend_plan(struct model_run *r, const struct step_batch *batch, bool is_last)
 {
     const int32_t tile = tile_tokens(&r->model->hp);
-    int64_t keys = 0, total = 0;
+    const int64_t keys = keep_rows(r, batch, is_last);
+    int64_t total = 0;
+    int32_t to = 0;
 
     r->n_tasks = r->n_merges = 0;
     r->all_by_tasks = true;
-    for (int32_t i = 0; i < batch->n_seqs; i++) {
-        const int64_t n = batch->q_indptr[i + 1] - batch->q_indptr[i];
-        keys += n * batch->n_computed[i] + n * (n + 1) / 2;
-    }
-    for (int32_t row = 0; row < batch->n_tokens; row++)
-        r->row_merge[row] = -1;
+    for (int32_t i = 0; i < r->n_kept; i++)
+        r->row_merge[i] = -1;
     memset(r->stored_by_task, 0, (size_t)batch->n_tokens * sizeof *r->stored_by_task);
     for (int32_t i = 0; i < batch->n_seqs; i++) {
         const int32_t n = batch->q_indptr[i + 1] - batch->q_indptr[i];
+        const int32_t n_kept = is_last ? attend_wanted(r, batch, i) : n;
         const int32_t context = batch->n_computed[i] + n;
         /* Longer than a fair part of what a thread has to do, over this model's tasks? */
-        const bool is_long = n == 1 && r->team.n_threads > 1 && context > KV_SPLIT_TOKENS &&
+        const bool is_long = n_kept == 1 && r->team.n_threads > 1 && context > KV_SPLIT_TOKENS &&
                              (int64_t)context * r->team.n_threads * TASKS_PER_THREAD >
                                  keys * tasks_per_tile(&r->model->hp);
-        if (is_long && add_splits(r, batch, i, &total)) {
+        if (is_long && add_splits(r, batch, i, to, &total)) {
             r->all_by_tasks = false;
+            to++;
             continue;
         }
-        const bool stores = is_own(r, n);
+        const bool stores = n_kept == n && is_own(r, n);
         r->all_by_tasks = r->all_by_tasks && stores;
         for (int32_t row = batch->q_indptr[i]; stores && row < batch->q_indptr[i + 1]; row++)
             r->stored_by_task[row] = true;
-        for (int32_t t = 0; t < n; t += tile) {
+        for (int32_t t = n - n_kept; t < n; t += tile) {
             const int32_t n_tokens = n - t < tile ? n - t : tile;
             const int64_t last = batch->n_computed[i] + t + n_tokens;
-            add_tasks(
-                r,
-                (struct attend_task){
-                    .seq = i, .token = t, .n_tokens = n_tokens, .split = -1, .stores = stores},
-                last * n_tokens, &total);
+            add_tasks(r,
+                      (struct attend_task){.seq = i,
+                                           .token = t,
+                                           .n_tokens = n_tokens,
+                                           .to = to,
+                                           .split = -1,
+                                           .stores = stores},
+                      last * n_tokens, &total);
+            to += n_tokens;
         }
     }
     r->tasks[r->n_tasks].cost = total; /* a last entry, so that each task knows its own cost */
@@ -260,7 +291,6 @@ static void attend_task(struct model_run *r, const struct attend_task *task, flo
 {
     const struct attention_kernels *k = &r->kernels->attention;
     const struct model_hparams *hp = &r->model->hp;
-    const int32_t row = batch->q_indptr[task->seq] + task->token;
     const int32_t part_floats = attention_part_floats(hp->head_dim);
     const struct attention_args args_after =
         args_of(r, after ? after : task, batch, from->kv, from->il);
@@ -290,12 +320,14 @@ static void attend_task(struct model_run *r, const struct attend_task *task, flo
             k->merge(into + skip, next + skip, n_rows - first, hp->head_dim);
     }
     for (int32_t i = 0; i < n_rows; i++) {
-        const size_t out = (size_t)(row + i / task->n_group) * (size_t)(hp->n_head * hp->head_dim) +
-                           (size_t)((task->head + i % task->n_group) * hp->head_dim);
+        const size_t out =
+            (size_t)(task->to + i / task->n_group) * (size_t)(hp->n_head * hp->head_dim) +
+            (size_t)((task->head + i % task->n_group) * hp->head_dim);
         k->finish(into + (size_t)i * (size_t)part_floats, hp->head_dim, r->in.rows + out);
     }
-    for (int32_t i = row; in && i < row + task->n_tokens; i++)
-        ready_columns(r, in, i, i, task->head * hp->head_dim, task->n_group * hp->head_dim);
+    for (int32_t i = task->to; in && i < task->to + task->n_tokens; i++)
+        ready_columns(r, in, i, r->kept[i], task->head * hp->head_dim,
+                      task->n_group * hp->head_dim);
 }
 
 /* The blocks of a sequence lie anywhere, so its first keys, and the block that its new ones go
@@ -339,7 +371,7 @@ void attend(struct model_run *r, int32_t t, const struct step_batch *batch,
     }
 }
 
-void attend_merge_row(struct model_run *r, int32_t t, int32_t row)
+void attend_merge_row(struct model_run *r, int32_t t, int32_t i)
 {
     const struct attention_kernels *k = &r->kernels->attention;
     const struct model_hparams *hp = &r->model->hp;
@@ -347,16 +379,16 @@ void attend_merge_row(struct model_run *r, int32_t t, int32_t row)
     const struct attend_merge *merge;
     float *into = r->thread_floats + (size_t)t * r->thread_stride + ATTENTION_SCRATCH_FLOATS;
 
-    if (r->row_merge[row] < 0)
+    if (r->row_merge[i] < 0)
         return;
-    merge = &r->merges[r->row_merge[row]];
+    merge = &r->merges[r->row_merge[i]];
     for (int32_t head = 0; head < hp->n_head; head++) {
         const float *part = r->parts + merge->part + (size_t)head * part_floats;
         memcpy(into, part, part_floats * sizeof *into);
         for (int32_t s = 1; s < merge->n_splits; s++)
             k->merge(into, part + (size_t)s * (size_t)hp->n_head * part_floats, 1, hp->head_dim);
         k->finish(into, hp->head_dim,
-                  r->in.rows + (size_t)row * (size_t)(hp->n_head * hp->head_dim) +
+                  r->in.rows + (size_t)i * (size_t)(hp->n_head * hp->head_dim) +
                       (size_t)(head * hp->head_dim));
     }
 }

@@ -29,11 +29,12 @@ struct forward_work {
     struct model_run *r;
     const struct step_batch *batch;
     struct kv_store *kv;
+    bool is_last_less; /* the last layer has its own plan, of fewer rows */
 };
 
-/* The embedding, or what the block before leaves to be added, and the norm: a stage. */
-static void enter_block(const struct forward_work *w, int32_t t, const struct layer_input *in,
-                        const float *norm, bool is_first)
+/* The embedding, or what the layer before leaves to be added, and the norm: a stage. */
+static void enter_layer(const struct forward_work *w, int32_t t, const struct layer_input *in,
+                        const float *norm)
 {
     struct model_run *r = w->r;
     struct team_pieces rows = team_pieces(&r->team, t, w->batch->n_tokens);
@@ -41,11 +42,26 @@ static void enter_block(const struct forward_work *w, int32_t t, const struct la
 
     while (team_next(&rows, &begin, &end))
         for (int32_t row = (int32_t)begin; row < end; row++) {
-            if (is_first)
+            if (in->layer == 0)
                 embed_row(r, w->batch, row);
             else
-                add_branch(r, row);
+                add_branch(r, row, row);
             norm_row(r, in, row, row, norm);
+        }
+    finish(r, t, PROFILE_ROWS);
+}
+
+/* What the attention block leaves to be added, and the norm: a stage. */
+static void enter_feed_forward(struct model_run *r, int32_t t, const struct layer_input *in,
+                               const float *norm)
+{
+    struct team_pieces rows = team_pieces(&r->team, t, r->n_kept);
+    int64_t begin, end;
+
+    while (team_next(&rows, &begin, &end))
+        for (int32_t i = (int32_t)begin; i < end; i++) {
+            add_branch(r, i, r->kept[i]);
+            norm_row(r, in, i, r->kept[i], norm);
         }
     finish(r, t, PROFILE_ROWS);
 }
@@ -82,14 +98,14 @@ static void merge_rows(const struct forward_work *w, int32_t t, int32_t il,
                        const struct layer_input *in, bool is_seen)
 {
     struct model_run *r = w->r;
-    struct team_pieces rows = team_pieces(&r->team, t, w->batch->n_tokens);
+    struct team_pieces rows = team_pieces(&r->team, t, r->n_kept);
     int64_t begin, end;
 
     while (team_next(&rows, &begin, &end))
-        for (int32_t row = (int32_t)begin; row < end; row++) {
-            attend_merge_row(r, t, row);
+        for (int32_t i = (int32_t)begin; i < end; i++) {
+            attend_merge_row(r, t, i);
             if (!is_seen)
-                ready_columns(r, in, row, row, 0, in->k);
+                ready_columns(r, in, i, r->kept[i], 0, in->k);
         }
     finish(r, t, PROFILE_ROWS);
     if (!is_seen)
@@ -97,10 +113,10 @@ static void merge_rows(const struct forward_work *w, int32_t t, int32_t il,
     if (t == 0)
         attention_hooks_call(r, w->batch, w->kv, il);
     finish(r, t, PROFILE_ATTENTION);
-    rows = team_pieces(&r->team, t, w->batch->n_tokens);
+    rows = team_pieces(&r->team, t, r->n_kept);
     while (team_next(&rows, &begin, &end))
-        for (int32_t row = (int32_t)begin; row < end; row++)
-            ready_columns(r, in, row, row, 0, in->k);
+        for (int32_t i = (int32_t)begin; i < end; i++)
+            ready_columns(r, in, i, r->kept[i], 0, in->k);
     finish(r, t, PROFILE_ROWS);
 }
 
@@ -119,7 +135,9 @@ static void attention_block(const struct forward_work *w, int32_t t, int32_t il)
                                          any_quantized(m, out, 1)};
 
     prefetch_linear(r, t, qkv, 3, n_rows);
-    enter_block(w, t, &in, l->attn_norm, il == 0);
+    if (t == 0 && il == hp->n_layer - 1 && w->is_last_less)
+        attend_plan(r, w->batch, true); /* nobody looks at it before the barrier */
+    enter_layer(w, t, &in, l->attn_norm);
     apply_linear(r, t, qkv, 3, n_rows);
     finish(r, t, PROFILE_LINEAR);
     /* Set and read with barriers between, so that all threads leave after the same layer. */
@@ -133,11 +151,11 @@ static void attention_block(const struct forward_work *w, int32_t t, int32_t il)
     const bool is_ready = !is_seen && is_whole && r->n_merges == 0;
     attend(r, t, w->batch, w->kv, il, is_ready ? &attended : NULL);
     kv_ahead_begin(r, t, w->kv, il + 1);
-    prefetch_linear(r, t, out, 1, n_rows);
+    prefetch_linear(r, t, out, 1, r->n_kept);
     finish(r, t, PROFILE_ATTENTION);
     if (!is_ready)
         merge_rows(w, t, il, &attended, is_seen);
-    apply_linear(r, t, out, 1, n_rows);
+    apply_linear(r, t, out, 1, r->n_kept);
     finish(r, t, PROFILE_LINEAR);
 }
 
@@ -160,18 +178,17 @@ static void gate_piece(struct model_run *r, int32_t t, const struct model_layer 
         const size_t from = (size_t)row * (size_t)pad16(n_ff) + (size_t)begin;
         r->kernels->rows.silu_mul(r->gate + from, r->up + from, end - begin,
                                   gated->to->rows + (size_t)row * (size_t)n_ff + begin);
-        ready_columns(r, gated, row, row, begin, end - begin);
+        ready_columns(r, gated, row, r->kept[row], begin, end - begin);
     }
     profile_end(model_profile_of(r, t), PROFILE_ROWS);
 }
 
-static void feed_forward_block(const struct forward_work *w, int32_t t, int32_t il)
+static void feed_forward_block(struct model_run *r, int32_t t, int32_t il)
 {
-    struct model_run *r = w->r;
     const struct model *m = r->model;
     const struct model_hparams *hp = &m->hp;
     const struct model_layer *l = &m->layers[il];
-    const int32_t n_rows = w->batch->n_tokens;
+    const int32_t n_rows = r->n_kept;
     const struct linear_job gate_up[] = {{&l->gate, &r->in, r->gate}, {&l->up, &r->in, r->up}};
     const struct linear_job down[] = {{&l->down, &r->gated, r->branch}};
     const struct layer_input in = {&r->in, hp->n_embd, il, any_quantized(m, gate_up, 2)};
@@ -181,7 +198,7 @@ static void feed_forward_block(const struct forward_work *w, int32_t t, int32_t 
     struct linear_piece piece;
 
     prefetch_linear(r, t, gate_up, 1, n_rows);
-    enter_block(w, t, &in, l->ffn_norm, false);
+    enter_feed_forward(r, t, &in, l->ffn_norm);
     while (linear_next(&walk, &piece))
         gate_piece(r, t, l, &gated, &piece);
     prefetch_linear(r, t, down, 1, n_rows);
@@ -204,12 +221,12 @@ static void forward_thread(void *user, int32_t t, int32_t n_threads)
     for (int32_t il = 0; il < r->model->hp.n_layer && !r->is_left; il++) {
         attention_block(w, t, il);
         if (!r->is_left && r->model->layers[il].gate.n_out > 0)
-            feed_forward_block(w, t, il);
+            feed_forward_block(r, t, il);
     }
-    rows = team_pieces(&r->team, t, w->batch->n_tokens);
+    rows = team_pieces(&r->team, t, r->n_kept);
     while (team_next(&rows, &begin, &end))
-        for (int32_t row = (int32_t)begin; row < end; row++)
-            add_branch(r, row);
+        for (int32_t i = (int32_t)begin; i < end; i++)
+            add_branch(r, i, r->kept[i]);
     profile_end(model_profile_of(r, t), PROFILE_ROWS);
     mem_step_end();
 }
@@ -217,19 +234,24 @@ static void forward_thread(void *user, int32_t t, int32_t n_threads)
 enum shoal_status model_forward(struct model_run *r, const struct step_batch *batch,
                                 struct kv_store *kv, struct shoal_error *err)
 {
+    struct forward_work work = {r, batch, kv, false};
     const char *phase = mem_step_phase();
 
     assert(batch->n_tokens <= r->max_rows);
     assert((kv->options.row_bytes > 0) == cache_hooks_has_codec(r));
-    for (int32_t i = 0; i < batch->n_seqs; i++)
+    for (int32_t i = 0; i < batch->n_seqs; i++) {
+        const int32_t n = batch->q_indptr[i + 1] - batch->q_indptr[i];
         for (int32_t row = batch->q_indptr[i]; row < batch->q_indptr[i + 1]; row++)
             r->row_seq[row] = i;
-    attend_plan(r, batch);
+        if (r->model->hp.n_layer > 1 && attend_wanted(r, batch, i) < n)
+            work.is_last_less = true;
+    }
+    attend_plan(r, batch, r->model->hp.n_layer == 1);
     r->is_left = false;
     r->status = SHOAL_OK;
     if (plugins_are_on(r->plugins) && r->attention.is_there)
         attention_hooks_ask(r, batch);
-    team_run(&r->team, forward_thread, &(struct forward_work){r, batch, kv});
+    team_run(&r->team, forward_thread, &work);
     if (r->profile)
         profile_count_step(r, batch, kv);
     mem_step_begin(phase);

@@ -62,12 +62,18 @@ static void count_linear(struct profile *p, const struct model_linear *l, enum p
     p->ops[stage] += 2 * n_weights * n_rows;
 }
 
+/* Keys that the last n tokens of a context attend to, together. */
+static double keys_of(double context, double n)
+{
+    return n * (context - (n - 1) / 2);
+}
+
 void profile_count_step(struct model_run *r, const struct step_batch *batch,
                         const struct kv_store *kv)
 {
     const struct model_hparams *hp = &r->model->hp;
     struct profile *p = &r->counted;
-    double keys_read = 0, keys_seen = 0;
+    double keys_read = 0, keys_seen = 0; /* of all layers */
 
     p->n_steps++;
     p->n_tokens += batch->n_tokens;
@@ -75,17 +81,19 @@ void profile_count_step(struct model_run *r, const struct step_batch *batch,
         const struct model_layer *l = &r->model->layers[il];
         const struct model_linear *const all[] = {&l->q,    &l->k,  &l->v,   &l->attn_out,
                                                   &l->gate, &l->up, &l->down};
+        const bool is_last = il == hp->n_layer - 1;
         for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-            count_linear(p, all[i], PROFILE_LINEAR, batch->n_tokens);
+            count_linear(p, all[i], PROFILE_LINEAR, is_last && i > 2 ? r->n_kept : batch->n_tokens);
     }
     for (int32_t i = 0; i < batch->n_seqs; i++) {
-        const double n = batch->q_indptr[i + 1] - batch->q_indptr[i], first = batch->n_computed[i];
-        keys_read += first + n;
-        keys_seen += n * (first + (n + 1) / 2);
+        const int32_t n = batch->q_indptr[i + 1] - batch->q_indptr[i];
+        const int32_t n_last = attend_wanted(r, batch, i), context = batch->n_computed[i] + n;
+        keys_read += (double)context * (hp->n_layer - (n_last == 0));
+        keys_seen += (hp->n_layer - 1) * keys_of(context, n) + keys_of(context, n_last);
     }
     p->bytes[PROFILE_ATTENTION] +=
-        keys_read * hp->n_layer * hp->n_head_kv * (double)kv->head_bytes / kv->options.block_size;
-    p->ops[PROFILE_ATTENTION] += 4 * keys_seen * hp->n_layer * hp->n_head * hp->head_dim;
+        keys_read * hp->n_head_kv * (double)kv->head_bytes / kv->options.block_size;
+    p->ops[PROFILE_ATTENTION] += 4 * keys_seen * hp->n_head * hp->head_dim;
 }
 
 void profile_count_logits(struct model_run *r, int32_t n)

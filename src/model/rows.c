@@ -61,11 +61,11 @@ void embed_row(struct model_run *r, const struct step_batch *batch, int32_t row)
     atomic_store_explicit(&r->bad_layer[row], -1, memory_order_relaxed);
 }
 
-void add_branch(struct model_run *r, int32_t row)
+void add_branch(struct model_run *r, int32_t i, int32_t row)
 {
     const int32_t n = r->model->hp.n_embd;
 
-    r->kernels->rows.add(r->x + (size_t)row * (size_t)n, r->branch + (size_t)row * (size_t)pad16(n),
+    r->kernels->rows.add(r->x + (size_t)row * (size_t)n, r->branch + (size_t)i * (size_t)pad16(n),
                          n);
 }
 
@@ -108,6 +108,10 @@ void store_keys(struct model_run *r, const struct step_batch *batch, const struc
         .slot = position % block_size};
 
     rotate(r, position, r->k + at, 1);
+    /* Maybe nobody attends to them in this step: then this alone tells. */
+    if (il == hp->n_layer - 1 && !(r->kernels->rows.all_finite(r->k + at, hp->head_dim) &&
+                                   r->kernels->rows.all_finite(r->v + at, hp->head_dim)))
+        mark_bad(r, row, il);
     if (!cache_hooks_has_append(r))
         cache_store(r, kv, &place, r->k + at, r->v + at);
 }

@@ -13,6 +13,7 @@ struct attend_task {
     int32_t seq, head;       /* of the batch; first query head of the (part of the) group */
     int32_t n_group;         /* query heads that share the KV head: head .. head + n_group - 1 */
     int32_t token, n_tokens; /* of the sequence's chunk */
+    int32_t to;              /* the row of r->in where the first token's output goes */
     int32_t split;           /* the one split to do into parts, or -1: all, finished into rows */
     size_t part;             /* split >= 0: floats offset of its first row in the parts */
     bool stores;             /* puts its keys into the pool itself, before it reads them */
@@ -21,7 +22,6 @@ struct attend_task {
 
 /* A sequence whose one token attends by splits, which are merged after all are there. */
 struct attend_merge {
-    int32_t row;
     int32_t n_splits;
     size_t part; /* floats: split s, head h at part + (s * n_head + h) * part_floats */
 };
@@ -92,11 +92,16 @@ struct model_run {
     _Atomic int32_t *bad_layer; /* (max_rows) */
     int32_t *logit_rows;        /* (MODEL_LOGIT_ROWS) */
 
+    /* The rows of the batch that attend and go on from there, in order: in the last layer only
+     * those whose hidden state somebody wants. What comes behind attention has row i for kept[i].
+     */
+    int32_t *kept; /* (max_rows) */
+    int32_t n_kept;
     struct attend_task *tasks; /* (max_tasks) */
     int32_t n_tasks, max_tasks;
     struct attend_merge *merges; /* (max_merges) */
     int32_t n_merges, max_merges;
-    int32_t *row_merge;   /* (max_rows) index into merges, or -1 */
+    int32_t *row_merge;   /* (n_kept) index into merges, or -1 */
     bool *stored_by_task; /* (max_rows) K and V go into the pool with the row's attention */
     bool all_by_tasks;    /* so it is for every row of the batch */
     float *parts;         /* (max_part_floats) */
@@ -168,17 +173,17 @@ struct layer_input {
     int32_t k, layer;
     bool is_quantized;
 };
-/* Columns [begin, begin + n) of row i of r->in, which is row `row` of the batch, are there:
+/* Columns [begin, begin + n) of row i of in->to, which is row `row` of the batch, are there:
  * quantise them where the next layers want that (begin and n are then multiples of 32), and note a
  * value that is not finite. */
 void ready_columns(struct model_run *r, const struct layer_input *in, int32_t i, int32_t row,
                    int32_t begin, int32_t n);
 /* rows.c, a row of the batch each: the embedding into the residual; the residual normed into row i
- * of the input (weight NULL: as it is); r->branch onto the residual. */
+ * of the input (weight NULL: as it is); row i of r->branch onto the residual. */
 void embed_row(struct model_run *r, const struct step_batch *batch, int32_t row);
 void norm_row(struct model_run *r, const struct layer_input *in, int32_t i, int32_t row,
               const float *weight);
-void add_branch(struct model_run *r, int32_t row);
+void add_branch(struct model_run *r, int32_t i, int32_t row);
 /* RoPE on query heads [first, first + n) of a row; RoPE on the key of a KV head, and that with its
  * value into the pool, unless plugins are to be asked first. */
 void rotate_queries(struct model_run *r, const struct step_batch *batch, int32_t row, int32_t first,
@@ -201,10 +206,15 @@ void profile_count_step(struct model_run *r, const struct step_batch *batch,
                         const struct kv_store *kv);
 void profile_count_logits(struct model_run *r, int32_t n);
 
-/* Cut the batch's attention into tasks, once a step. */
-void attend_plan(struct model_run *r, const struct step_batch *batch);
-/* Thread t's part of them, for one layer: a stage of its own. Rows that did not attend by splits
- * are then in r->in, ready as `in` says where that is given; the others need attend_merge_row. */
+/* Tokens at the end of a sequence's chunk whose hidden state somebody wants: the last layer's
+ * attention and feed-forward block leave out the others. */
+int32_t attend_wanted(const struct model_run *r, const struct step_batch *batch, int32_t seq);
+/* Cut the batch's attention into tasks, and choose the rows that are kept: once a step for all
+ * layers, and once more for the last. */
+void attend_plan(struct model_run *r, const struct step_batch *batch, bool is_last);
+/* Thread t's part of them, for one layer: a stage of its own. The kept rows that did not attend by
+ * splits are then in r->in, ready as `in` says where that is given; the others need
+ * attend_merge_row. */
 void attend(struct model_run *r, int32_t t, const struct step_batch *batch,
             const struct kv_store *kv, int32_t il, const struct layer_input *in);
 /* Thread t's share of them: [begin, end). */
@@ -214,8 +224,8 @@ void attend_share(const struct model_run *r, int32_t t, int32_t *begin, int32_t 
 void kv_ahead_plan(struct model_run *r, int32_t t, const struct step_batch *batch,
                    const struct kv_store *kv);
 void kv_ahead_begin(struct model_run *r, int32_t t, const struct kv_store *kv, int32_t il);
-/* Merge the splits of a row that attended by splits into r->in; thread t's scratch. */
-void attend_merge_row(struct model_run *r, int32_t t, int32_t row);
+/* Merge the splits of kept row i, if it attended by splits, into r->in; thread t's scratch. */
+void attend_merge_row(struct model_run *r, int32_t t, int32_t i);
 
 /* By thread 0, before a barrier: the step is left after this layer. */
 static inline void model_leave(struct model_run *r, enum shoal_status why)

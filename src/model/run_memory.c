@@ -102,6 +102,7 @@ static void place_all(struct model_run *r, const struct model_run_options *o, st
     r->row_seq = place(l, rows, sizeof(int32_t));
     r->bad_layer = place(l, rows, sizeof(int32_t));
     r->logit_rows = place(l, MODEL_LOGIT_ROWS, sizeof(int32_t));
+    r->kept = place(l, rows, sizeof(int32_t));
     r->row_merge = place(l, rows, sizeof(int32_t));
     r->stored_by_task = place(l, rows, sizeof *r->stored_by_task);
     r->team.shares = place(l, (size_t)o->n_threads, sizeof *r->team.shares);

@@ -256,6 +256,24 @@ START_TEST(seeing_changes_nothing_however_the_work_is_cut)
 }
 END_TEST
 
+/* Rows of the last layer whose hidden state nobody else wants. */
+START_TEST(every_row_is_shown)
+{
+    struct watcher w = everything();
+    struct trial t = trial_plain();
+
+    w.layer = 3;
+    t.wants_last = true;
+    t.plugins[0] = &watching;
+    t.user = &w;
+    struct outcome o = trial_good(&t);
+    for (int32_t i = 0; i < TRIAL_SEQS; i++)
+        ck_assert_int_eq(w.n_rows[i], (int64_t)trial_lengths[i] * o.n_head);
+    ck_assert_msg(w.worst_out < 1e-5, "weights times v are off by %g", w.worst_out);
+    outcome_fini(&o);
+}
+END_TEST
+
 START_TEST(only_what_is_wanted_is_shown)
 {
     static const struct {
@@ -469,7 +487,8 @@ START_TEST(an_element_that_is_left_out_is_noticed)
 END_TEST
 
 SUITE("model/attention_hooks", a_view_says_what_the_engine_computes,
-      seeing_changes_nothing_however_the_work_is_cut, only_what_is_wanted_is_shown,
-      the_engines_own_formula_gives_its_own_bits, a_replaced_request_leaves_the_others_alone,
-      one_plugin_sees_what_another_replaced, failures_that_end_the_run,
-      one_that_only_sees_is_switched_off, an_element_that_is_left_out_is_noticed)
+      seeing_changes_nothing_however_the_work_is_cut, every_row_is_shown,
+      only_what_is_wanted_is_shown, the_engines_own_formula_gives_its_own_bits,
+      a_replaced_request_leaves_the_others_alone, one_plugin_sees_what_another_replaced,
+      failures_that_end_the_run, one_that_only_sees_is_switched_off,
+      an_element_that_is_left_out_is_noticed)

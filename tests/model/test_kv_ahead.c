@@ -39,7 +39,7 @@ struct world {
     struct team_share shares[MOST_THREADS];
     struct attend_task tasks[MOST_TASKS];
     struct attend_merge merges[MOST_SEQS];
-    int32_t row_merge[MOST_ROWS], q_indptr[MOST_SEQS + 1], n_computed[MOST_SEQS];
+    int32_t kept[MOST_ROWS], row_merge[MOST_ROWS], q_indptr[MOST_SEQS + 1], n_computed[MOST_SEQS];
     bool stored_by_task[MOST_ROWS];
     struct kv_ahead ahead[MOST_THREADS];
     struct step_slot slots[MOST_SEQS];
@@ -69,6 +69,7 @@ static void world_init(struct world *w, int i)
     w->run.tasks = w->tasks;
     w->run.merges = w->merges;
     w->run.max_merges = MOST_SEQS;
+    w->run.kept = w->kept;
     w->run.row_merge = w->row_merge;
     w->run.stored_by_task = w->stored_by_task;
     w->run.ahead = w->ahead;
@@ -95,7 +96,7 @@ static void world_init(struct world *w, int i)
                                              .head_dim = HEAD_DIM};
     ck_assert_int_eq(kv_store_init(&w->kv, &options, &err), SHOAL_OK);
     w->seen = calloc((size_t)n_blocks * N_KV, 1);
-    attend_plan(&w->run, &w->batch);
+    attend_plan(&w->run, &w->batch, false);
 }
 
 static void world_fini(struct world *w)

@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "model/builtin.h"
 #include "model/hooks.h"
+#include "model/profile.h"
 #include "step/sequence_id.h"
 
 #include <check.h>
@@ -143,6 +144,7 @@ static void make_slot(struct world *w, int32_t seq, int32_t n_blocks)
     struct step_slot *slot = &w->slots[seq];
 
     slot->request = sequence_id((uint64_t)seq + 1, 0);
+    slot->sampling.n_prompt_logprobs = w->trial->wants_last ? -1 : 0;
     slot->tokens = mem_new((size_t)trial_lengths[seq], sizeof *slot->tokens);
     slot->block_table = mem_new((size_t)n_blocks, sizeof *slot->block_table);
     ck_assert(slot->tokens && slot->block_table);
@@ -181,6 +183,7 @@ static enum shoal_status open_world(struct world *w, struct shoal_error *err)
         return status;
     memset(w->kv.bytes, 0xff, w->kv.n_bytes); /* what was there before is NaN */
     ck_assert(model_run_create(&w->run, &run_options, err) == SHOAL_OK);
+    ck_assert(model_profile_begin(w->run));
     ck_assert(step_batch_init(&w->batch, &w->limits, err) == SHOAL_OK);
     for (int32_t i = 0; i < TRIAL_SEQS; i++)
         make_slot(w, i, n_blocks);
@@ -223,6 +226,7 @@ static bool make_batch(struct world *w)
         b->n_tokens += n;
         w->n_computed[i] += n;
         w->n_left[i] -= n;
+        b->wants_logits[b->n_seqs - 1] = w->n_left[i] == 0;
     }
     b->q_indptr[b->n_seqs] = b->n_tokens;
     return b->n_seqs > 0;
@@ -250,12 +254,15 @@ static void keep_batch(struct world *w)
 {
     const struct step_batch *b = &w->batch;
 
-    for (int32_t i = 0; i < b->n_seqs; i++)
-        for (int32_t row = b->q_indptr[i]; row < b->q_indptr[i + 1]; row += MODEL_LOGIT_ROWS) {
-            const int32_t left = b->q_indptr[i + 1] - row;
+    for (int32_t i = 0; i < b->n_seqs; i++) {
+        const int32_t end = b->q_indptr[i + 1];
+        const int32_t begin = !w->trial->wants_last ? b->q_indptr[i] : end - b->wants_logits[i];
+        for (int32_t row = begin; row < end; row += MODEL_LOGIT_ROWS) {
+            const int32_t left = end - row;
             keep_rows(w, row, left < MODEL_LOGIT_ROWS ? left : MODEL_LOGIT_ROWS,
                       trial_first_row(w->in_batch[i]) + b->n_computed[i] + row - b->q_indptr[i]);
         }
+    }
 }
 
 static void run_steps(void *user)
@@ -295,7 +302,10 @@ enum shoal_status trial_run(const struct trial *t, struct outcome *out, struct s
     if (status == SHOAL_OK) {
         make_outcome(&w);
         w.err = err;
+        struct profile sum;
         team_open(model_team(w.run), run_steps, &w); /* without, OpenMP spins between steps */
+        model_profile_sum(w.run, &sum);
+        out->linear_ops = sum.ops[PROFILE_LINEAR];
         status = w.status;
     }
     close_world(&w);

@@ -24,6 +24,7 @@ struct trial {
     int32_t threads, block_size;
     int32_t chunk; /* tokens of a sequence a step */
     bool is_alone; /* each sequence in steps of its own */
+    bool wants_last; /* of each sequence only its last row; the others' logits are left 0 */
     enum kv_dtype kv_dtype;
     const struct shoal_plugin *plugins[TRIAL_PLUGINS]; /* up to the first NULL */
     void *user;                                        /* of their create */
@@ -33,12 +34,13 @@ struct trial {
 /* The machine's best instruction set, one thread, blocks of 16, one chunk, f16, embedded. */
 struct trial trial_plain(void);
 
-/* What came out: logits of every row, and of a row that had a value that is not finite its layer
- * (else -1). */
+/* What came out: logits of every row, of a row that had a value that is not finite its layer
+ * (else -1), and how many multiplications and additions the linear layers made of it. */
 struct outcome {
     int32_t n_vocab;
     float *logits; /* (trial_rows, n_vocab) */
     int32_t *bad;  /* (trial_rows) */
+    double linear_ops;
     int32_t n_layer, n_head, n_head_kv, head_dim;
 };
 
