@@ -237,18 +237,22 @@ ALWAYS_INLINE void values_tile(const struct span *s, int32_t n_keys, const float
 {
     const size_t width = 16 * element_bytes(dtype);
     const size_t x_offset = s->v_offset + (size_t)d0 * element_bytes(dtype);
+    const int32_t n_blocks = (n_keys + s->block_size - 1) / s->block_size;
     __m512 acc[24], v[8];
 
 #pragma GCC unroll 24
     for (int i = 0; i < n_rows * n_wide; i++)
         acc[i] = _mm512_setzero_ps();
-    for (int32_t t0 = 0; t0 < n_keys; t0 += s->block_size) {
-        const uint8_t *x = s->blocks[t0 / s->block_size] + x_offset;
-        const int32_t end = t0 + s->block_size < n_keys ? t0 + s->block_size : n_keys;
+    for (int32_t b = 0, t = 0; b < n_blocks; b++) {
+        const int32_t end = b + 1 < n_blocks ? t + s->block_size : n_keys;
+        const uint8_t *x = s->blocks[b] + x_offset;
+        const uint8_t *after = b + 1 < n_blocks ? s->blocks[b + 1] + x_offset : x;
 
         if (d0 == 0)
-            prefetch_next(s, t0 / s->block_size, (n_keys + s->block_size - 1) / s->block_size);
-        for (int32_t t = t0; t < end; t++, x += s->v_stride) {
+            prefetch_next(s, b, n_blocks);
+        for (; t < end; t++, x += s->v_stride, after += s->v_stride) {
+            for (size_t i = 0; i < (size_t)n_wide * width; i += 64)
+                _mm_prefetch((const char *)(after + i), _MM_HINT_T0);
 #pragma GCC unroll 8
             for (int j = 0; j < n_wide; j++)
                 v[j] = widen(x + (size_t)j * width, NULL, dtype, false);
