@@ -108,32 +108,19 @@ static inline void *q8_0_p(float *scratch)
     return scratch + Q8_0_TILE_ROWS * KV_SPLIT_TOKENS;
 }
 
-static inline struct quantized_rows q8_0_queries(float *scratch, int32_t n_rows, int32_t head_dim)
+/* The groups of a tile's rows of q, one row after the other. */
+static inline struct quantized_group *q8_0_queries(float *scratch)
 {
-    const size_t n_groups = (size_t)(n_rows * head_dim / GROUP_ITEMS);
-    float *d = scratch + Q8_0_TILE_ROWS * KV_SPLIT_TOKENS * 3 / 2, *s = d + n_groups;
-    int32_t *sum = (int32_t *)(void *)(s + n_groups);
-    int16_t *sum16 = (int16_t *)(void *)(sum + n_groups);
-
-    return (struct quantized_rows){
-        .q = (int8_t *)(sum16 + 2 * n_groups), .d = d, .s = s, .sum16 = sum16, .sum = sum};
+    return (struct quantized_group *)(void *)(scratch + Q8_0_TILE_ROWS * KV_SPLIT_TOKENS * 3 / 2);
 }
 
-/* Quantise a row of q to row `r` of its tile. */
 static inline void
-q8_0_quantize_query(const struct quantized_rows *to, int32_t r, const float *q, int32_t head_dim,
-                    bool (*quantize)(const float *x, int32_t n, const struct quantized_rows *row))
+q8_0_quantize_query(struct quantized_group *row, const float *q, int32_t head_dim,
+                    bool (*quantize)(const float *x, int32_t n, struct quantized_group *row))
 {
-    const size_t n = (size_t)head_dim, n_groups = n / GROUP_ITEMS, at = (size_t)r * n_groups;
-    const struct quantized_rows row = {.q = to->q + (size_t)r * n,
-                                       .d = to->d + at,
-                                       .s = to->s + at,
-                                       .sum16 = to->sum16 + 2 * at,
-                                       .sum = to->sum + at};
-
-    if (!quantize(q, head_dim, &row))
-        for (size_t g = 0; g < n_groups; g++)
-            row.d[g] = NAN;
+    if (!quantize(q, head_dim, row))
+        for (int32_t g = 0; g < head_dim / GROUP_ITEMS; g++)
+            row[g].d = NAN;
 }
 
 /* What p of a group are made with, and acc of them. */

@@ -59,29 +59,30 @@ void panel_pack(enum weight_type type, const void *const rows[PANEL_OUTPUTS], in
 void panel_unpack_row(enum weight_type type, const void *panel, int32_t output, int32_t k,
                       float *out);
 
-/* Rows of activations, quantised in groups of 32 (row_kernels.quantize in rows.h fills it). Row t
- * starts at element t * k of q, t * (k / 32) of d, s and sum, t * (k / 16) of sum16. The two half
- * group sums of a group are int16 side by side, so that one broadcast and one pairwise multiply-add
- * take off an offset, or add a minimum, in every lane; products whose sum starts at `sum`, or at an
- * eighth or sixteenth of it, have an offset of 128, 16 or 8 taken off for nothing. */
-struct quantized_rows {
-    int8_t *q;      /* (n_rows, k) in [-127, 127] */
-    float *d;       /* (n_rows, k / 32) scale: x ~ d * q */
-    float *s;       /* (n_rows, k / 32) d * float(sum of the group's q) */
-    int16_t *sum16; /* (n_rows, k / 16) sum of each half group's q */
-    int32_t *sum;   /* (n_rows, k / 32) -128 times the sum of each group's q */
+/* 32 activations of a token in 8 bits (row_kernels.quantize in rows.h fills it), with what kernels
+ * need of them beside: one place to read, and to pass on to another core. The sums of the half
+ * groups are side by side, so that one broadcast and one pairwise multiply-add take off an offset,
+ * or add a minimum, in every lane; products whose sum starts at `sum`, or at an eighth or sixteenth
+ * of it, have an offset of 128, 16 or 8 taken off for nothing. */
+struct quantized_group {
+    int8_t q[GROUP_ITEMS]; /* in [-127, 127] */
+    float d;               /* scale: x ~ d * q */
+    float s;               /* d * float(sum of q) */
+    int32_t sum;           /* -128 times the sum of q */
+    int16_t sum16[2];      /* sum of each half's q */
 };
+_Static_assert(sizeof(struct quantized_group) == 48, "kernels store its end as one vector");
 
 struct linear_args {
     const uint8_t *panels; /* the first panel to do, 64-byte aligned */
     int32_t n_panels;      /* consecutive panels */
     int32_t k;
-    int32_t n_rows;          /* tokens */
-    struct quantized_rows x; /* quantised types: n_rows rows of k */
-    const float *xf;         /* float types: (n_rows, k) */
-    float *out;              /* row t, panel p, output o: out[t * ld_out + 16 * p + o] */
-    int64_t ld_out;          /* at least 16 * n_panels: padded outputs are written too */
-    struct ahead *ahead;     /* what to ask for meanwhile, or NULL; a kernel may leave it */
+    int32_t n_rows;                  /* tokens */
+    const struct quantized_group *x; /* quantised types: (n_rows, k / 32) */
+    const float *xf;                 /* float types: (n_rows, k) */
+    float *out;                      /* row t, panel p, output o: out[t * ld_out + 16 * p + o] */
+    int64_t ld_out;                  /* at least 16 * n_panels: padded outputs are written too */
+    struct ahead *ahead;             /* what to ask for meanwhile, or NULL; a kernel may leave it */
 };
 
 typedef void (*linear_func_t)(const struct linear_args *args);

@@ -12,10 +12,10 @@
 enum rope_pairing { ROPE_INTERLEAVED, ROPE_HALVES };
 
 struct row_kernels {
-    /* x (n) -> one row of quantized_rows, pointers to where the row starts; n a multiple of 32.
+    /* x (n) -> row (n / 32); n a multiple of 32.
      * Scale amax / 127, q = round to nearest even of x * (127 / amax); an amax below 2^-100 gives
      * zeros. Returns false when a value is not finite (the row is then all zeros). */
-    bool (*quantize)(const float *x, int32_t n, const struct quantized_rows *row);
+    bool (*quantize)(const float *x, int32_t n, struct quantized_group *row);
 
     /* out[i] = (x[i] * r) * w[i], r = 1 / sqrt(mean of squares + eps). out may be x. False when the
      * sum of squares is not finite (out is then all zeros). */

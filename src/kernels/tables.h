@@ -14,9 +14,9 @@ void linear_init_avx512(linear_func_t table[WEIGHT_TYPE_COUNT]);
 void linear_init_amx(linear_func_t table[WEIGHT_TYPE_COUNT]);
 
 /* row_kernels.quantize, which lies in a file of its own beside the linear kernels. */
-bool quantize_row_ref(const float *x, int32_t n, const struct quantized_rows *row);
-bool quantize_row_avx2(const float *x, int32_t n, const struct quantized_rows *row);
-bool quantize_row_avx512(const float *x, int32_t n, const struct quantized_rows *row);
+bool quantize_row_ref(const float *x, int32_t n, struct quantized_group *row);
+bool quantize_row_avx2(const float *x, int32_t n, struct quantized_group *row);
+bool quantize_row_avx512(const float *x, int32_t n, struct quantized_group *row);
 
 /* Everything of row_kernels but quantize. */
 void rows_init_ref(struct row_kernels *rows);

@@ -52,17 +52,6 @@ bool linear_wants_quantized(const struct model *m, const struct model_linear *l)
     return m->weights == MODEL_WEIGHTS_FILE && !weight_is_float(l->type);
 }
 
-static struct quantized_rows rows_from(const struct quantized_rows *x, int32_t row, int32_t k)
-{
-    const size_t t = (size_t)row, n = (size_t)k;
-
-    return (struct quantized_rows){.q = x->q + t * n,
-                                   .d = x->d + t * (n / 32),
-                                   .s = x->s + t * (n / 32),
-                                   .sum16 = x->sum16 + t * (n / 16),
-                                   .sum = x->sum + t * (n / 32)};
-}
-
 static void apply_panels(const struct model_run *r, int32_t t, const struct linear_job *job,
                          int32_t first, int32_t n_panels, int32_t row, int32_t row_end)
 {
@@ -80,7 +69,7 @@ static void apply_panels(const struct model_run *r, int32_t t, const struct line
     };
 
     if (!weight_is_float(l->type))
-        args.x = rows_from(&job->in->rows8, row, l->n_in);
+        args.x = job->in->groups + (size_t)row * (size_t)(l->n_in / GROUP_ITEMS);
     r->kernels->linear[l->type](&args);
 }
 

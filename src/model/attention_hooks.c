@@ -109,14 +109,10 @@ static void softmax_row(float *row, int32_t n_attended, int32_t n_keys)
 static void round_queries(const struct model_run *r, const float *q, int32_t n, float *out)
 {
     for (int32_t i = 0; i < n; i += GROUP_ITEMS) {
-        int8_t q8[GROUP_ITEMS];
-        int16_t sum16[2];
-        int32_t sum;
-        float d, s;
-        const struct quantized_rows to = {q8, &d, &s, sum16, &sum};
-        const bool is_finite = r->kernels->rows.quantize(q + i, GROUP_ITEMS, &to);
+        struct quantized_group group;
+        const bool is_finite = r->kernels->rows.quantize(q + i, GROUP_ITEMS, &group);
         for (int32_t j = 0; j < GROUP_ITEMS; j++)
-            out[i + j] = is_finite ? d * (float)q8[j] : NAN;
+            out[i + j] = is_finite ? group.d * (float)group.q[j] : NAN;
     }
 }
 

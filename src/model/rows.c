@@ -18,13 +18,7 @@ void ready_columns(struct model_run *r, const struct layer_input *in, int32_t i,
     const float *x = in->to->rows + at;
 
     if (in->is_quantized) {
-        const struct quantized_rows *all = &in->to->rows8;
-        const struct quantized_rows out = {.q = all->q + at,
-                                           .d = all->d + at / GROUP_ITEMS,
-                                           .s = all->s + at / GROUP_ITEMS,
-                                           .sum16 = all->sum16 + 2 * (at / GROUP_ITEMS),
-                                           .sum = all->sum + at / GROUP_ITEMS};
-        if (!rows->quantize(x, n, &out))
+        if (!rows->quantize(x, n, in->to->groups + at / GROUP_ITEMS))
             mark_bad(r, row, in->layer);
     } else if (!rows->all_finite(x, n)) {
         mark_bad(r, row, in->layer);

@@ -52,7 +52,7 @@ enum { CODEC_BLOCK = 128 };
 /* What linear layers read: rows of k floats, and the same quantised where they want that. */
 struct activations {
     float *rows;
-    struct quantized_rows rows8;
+    struct quantized_group *groups; /* of each row k / 32 */
 };
 
 /* K that a thread's attention of the next layer reads, for the linear layers before to ask for. */

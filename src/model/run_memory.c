@@ -70,11 +70,8 @@ static struct activations place_activations(struct layout *l, size_t n_rows, siz
 {
     return (struct activations){
         .rows = place(l, n_rows * k, sizeof(float)),
-        .rows8 = {.q = place(l, n_rows * k, 1),
-                  .d = place(l, n_rows * (k / 32 + 1), sizeof(float)),
-                  .s = place(l, n_rows * (k / 32 + 1), sizeof(float)),
-                  .sum16 = place(l, n_rows * (k / 16 + 2), sizeof(int16_t)),
-                  .sum = place(l, n_rows * (k / 32 + 1), sizeof(int32_t))},
+        .groups = place(l, n_rows * ((k + GROUP_ITEMS - 1) / GROUP_ITEMS),
+                        sizeof(struct quantized_group)),
     };
 }
 

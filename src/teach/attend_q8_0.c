@@ -11,9 +11,9 @@ void attend_scores_q8_0(const struct attend_keys *keys, const float *q, float *s
 {
     const float scale = 1.0f / sqrtf((float)keys->head_dim);
     float scratch[ATTENTION_SCRATCH_FLOATS];
-    const struct quantized_rows row = q8_0_queries(scratch, 1, keys->head_dim);
+    struct quantized_group *row = q8_0_queries(scratch);
 
-    q8_0_quantize_query(&row, 0, q, keys->head_dim, quantize_row_ref);
+    q8_0_quantize_query(row, q, keys->head_dim, quantize_row_ref);
     for (int32_t t = 0; t < keys->n; t++) {
         const float *k = keys->k + t * keys->ld;
         float score = 0;
@@ -25,8 +25,8 @@ void attend_scores_q8_0(const struct attend_keys *keys, const float *q, float *s
             const float k_scale = half_to_float(quantize_kv_ref(k + 32 * g, k8));
             int32_t dot = 0;
             for (int32_t i = 0; i < 32; i++)
-                dot += row.q[32 * g + i] * k8[i];
-            score = fmaf((float)dot, k_scale * row.d[g], score);
+                dot += row[g].q[i] * k8[i];
+            score = fmaf((float)dot, k_scale * row[g].d, score);
         }
         scores[t] = score * scale;
     }

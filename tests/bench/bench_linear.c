@@ -45,28 +45,19 @@ static void fill_activations(struct linear *l, struct rng *rng)
 {
     const size_t n = (size_t)l->n_rows * (size_t)l->k, k = (size_t)l->k;
     struct kernels ref;
-    struct linear_args *a = &l->args;
+    struct quantized_group *groups;
     float *x;
 
-    l->x_bytes = n * (sizeof(float) + 1) + n / 32 * 3 * sizeof(float) + n / 16 * sizeof(int16_t);
+    l->x_bytes = n * sizeof(float) + n / 32 * sizeof *groups;
     l->x = bench_take(l->x_bytes);
     x = (float *)(void *)l->x;
-    a->xf = x;
-    a->x.d = x + n;
-    a->x.s = a->x.d + n / 32;
-    a->x.sum = (int32_t *)(void *)(a->x.s + n / 32);
-    a->x.sum16 = (int16_t *)(a->x.sum + n / 32);
-    a->x.q = (int8_t *)(a->x.sum16 + n / 16);
+    groups = (struct quantized_group *)(void *)(x + n);
+    l->args.xf = x;
+    l->args.x = groups;
     bench_random(x, n, rng);
     kernels_init(&ref, CPU_PORTABLE);
-    for (size_t t = 0; t < (size_t)l->n_rows; t++) {
-        const struct quantized_rows row = {.q = a->x.q + t * k,
-                                           .d = a->x.d + t * (k / 32),
-                                           .s = a->x.s + t * (k / 32),
-                                           .sum16 = a->x.sum16 + t * (k / 16),
-                                           .sum = a->x.sum + t * (k / 32)};
-        ref.rows.quantize(x + t * k, l->k, &row);
-    }
+    for (size_t t = 0; t < (size_t)l->n_rows; t++)
+        ref.rows.quantize(x + t * k, l->k, groups + t * (k / 32));
 }
 
 static void linear_init(struct linear *l, enum weight_type type, int32_t k, int32_t n,

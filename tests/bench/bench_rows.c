@@ -11,7 +11,7 @@ struct rows {
     int32_t n, kind, n_times; /* n_times: calls in one measurement */
     const struct row_kernels *kernels;
     float *x, *y, *out; /* (MAX_N) each */
-    struct quantized_rows quantized;
+    struct quantized_group *quantized;
 };
 
 static void rmsnorm(void *user)
@@ -39,7 +39,7 @@ static void quantize(void *user)
 {
     const struct rows *r = user;
 
-    r->kernels->quantize(r->x, r->n, &r->quantized);
+    r->kernels->quantize(r->x, r->n, r->quantized);
 }
 
 /* Heads of 64; y serves as cosines and sines. */
@@ -84,21 +84,16 @@ static const struct {
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
-enum { FLOAT_BYTES = MAX_N * 4, QUANTIZED_BYTES = MAX_N + MAX_N / 32 * 12 + MAX_N / 16 * 2 };
+enum { FLOAT_BYTES = MAX_N * 4, QUANTIZED_BYTES = MAX_N / 32 * 48 };
 
 static void rows_init(struct rows *r)
 {
     struct rng rng = {1};
-    uint8_t *bytes = bench_take(QUANTIZED_BYTES);
 
     *r = (struct rows){.x = bench_take(FLOAT_BYTES)};
     r->y = bench_take(FLOAT_BYTES);
     r->out = bench_take(FLOAT_BYTES);
-    r->quantized.d = (float *)(void *)bytes;
-    r->quantized.s = r->quantized.d + MAX_N / 32;
-    r->quantized.sum = (int32_t *)(void *)(r->quantized.s + MAX_N / 32);
-    r->quantized.sum16 = (int16_t *)(r->quantized.sum + MAX_N / 32);
-    r->quantized.q = (int8_t *)(r->quantized.sum16 + MAX_N / 16);
+    r->quantized = bench_take(QUANTIZED_BYTES);
     bench_random(r->x, MAX_N, &rng);
     bench_random(r->y, MAX_N, &rng);
 }
@@ -108,7 +103,7 @@ static void rows_fini(struct rows *r)
     bench_free(r->x, FLOAT_BYTES);
     bench_free(r->y, FLOAT_BYTES);
     bench_free(r->out, FLOAT_BYTES);
-    bench_free(r->quantized.d, QUANTIZED_BYTES);
+    bench_free(r->quantized, QUANTIZED_BYTES);
 }
 
 /* One call is too short for the clock. */
@@ -163,9 +158,10 @@ void rows_sweep(const struct bench_run *run)
 static void outputs_of(const struct rows *r, float *out)
 {
     memcpy(out, r->out, FLOAT_BYTES);
-    for (int32_t i = 0; i < r->n; i++)
-        out[i] += r->quantized.q[i] + r->quantized.d[i / 32] + r->quantized.s[i / 32] +
-                  r->quantized.sum16[i / 16];
+    for (int32_t i = 0; i < r->n; i++) {
+        const struct quantized_group *group = r->quantized + i / 32;
+        out[i] += group->q[i % 32] + group->d + group->s + group->sum16[i / 16 % 2];
+    }
 }
 
 bool rows_smoke(void)
@@ -184,7 +180,7 @@ bool rows_smoke(void)
                     continue;
                 r.n = sizes[s];
                 r.kernels = &k.rows;
-                memset(r.quantized.d, 0, QUANTIZED_BYTES);
+                memset(r.quantized, 0, QUANTIZED_BYTES);
                 memcpy(r.out, r.x, FLOAT_BYTES);
                 kinds[kind].work(&r);
                 outputs_of(&r, isa == CPU_PORTABLE ? want : got);

@@ -45,36 +45,22 @@ struct problem problem_new(enum weight_type type, int32_t k, int32_t n_panels, i
         }
         panel_pack(type, rows, k, p.panels.bytes + (size_t)i * stride);
     }
-    p.x[0] = guarded_new(n);
-    p.x[1] = guarded_new(n / 32 * sizeof(float));
-    p.x[2] = guarded_new(n / 32 * sizeof(float));
-    p.x[3] = guarded_new(n / 16 * sizeof(int16_t));
-    p.x[4] = guarded_new(n * sizeof(float));
-    p.x[5] = guarded_new(n / 32 * sizeof(int32_t));
+    p.x = guarded_new(n / 32 * sizeof(struct quantized_group));
+    p.xf = guarded_new(n * sizeof(float));
     p.args = (struct linear_args){
         .panels = p.panels.bytes,
         .n_panels = n_panels,
         .k = k,
         .n_rows = n_rows,
-        .x = {.q = (int8_t *)p.x[0].bytes,
-              .d = (float *)(void *)p.x[1].bytes,
-              .s = (float *)(void *)p.x[2].bytes,
-              .sum16 = (int16_t *)(void *)p.x[3].bytes,
-              .sum = (int32_t *)(void *)p.x[5].bytes},
-        .xf = (const float *)(const void *)p.x[4].bytes,
+        .x = (const struct quantized_group *)(const void *)p.x.bytes,
+        .xf = (const float *)(const void *)p.xf.bytes,
     };
     for (int32_t t = 0; t < n_rows; t++) {
-        float *x = (float *)(void *)p.x[4].bytes + (size_t)t * (size_t)k;
-        const struct quantized_rows row = {
-            .q = p.args.x.q + (size_t)t * (size_t)k,
-            .d = p.args.x.d + (size_t)t * (size_t)(k / 32),
-            .s = p.args.x.s + (size_t)t * (size_t)(k / 32),
-            .sum16 = p.args.x.sum16 + (size_t)t * (size_t)(k / 16),
-            .sum = p.args.x.sum + (size_t)t * (size_t)(k / 32),
-        };
+        float *x = (float *)(void *)p.xf.bytes + (size_t)t * (size_t)k;
         random_activations(x, (size_t)k, rng);
         if (!weight_is_float(type))
-            ck_assert(quantize_row_ref(x, k, &row));
+            ck_assert(quantize_row_ref(
+                x, k, (struct quantized_group *)(void *)p.x.bytes + (size_t)(t * (k / 32))));
     }
     return p;
 }
@@ -83,8 +69,8 @@ void problem_free(struct problem *p)
 {
     free(p->rows);
     guarded_free(&p->panels);
-    for (int i = 0; i < 6; i++)
-        guarded_free(&p->x[i]);
+    guarded_free(&p->x);
+    guarded_free(&p->xf);
 }
 
 /* The problem with its activations, and weights, moved to the end of their pages for a part of it,
@@ -98,11 +84,7 @@ static struct linear_args last_rows_and_panels(const struct problem *p, int32_t 
     args.n_rows = n_rows;
     args.n_panels = n_panels;
     args.panels += (size_t)(p->n_panels - n_panels) * panel_bytes(p->type, p->k);
-    args.x.q += row * k;
-    args.x.d += row * (k / 32);
-    args.x.s += row * (k / 32);
-    args.x.sum16 += row * (k / 16);
-    args.x.sum += row * (k / 32);
+    args.x += row * (k / 32);
     args.xf += row * k;
     return args;
 }

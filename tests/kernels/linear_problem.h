@@ -12,7 +12,7 @@ struct problem {
     enum weight_type type;
     int32_t k, n_rows, n_panels;
     uint8_t *rows; /* as in a file, (n_panels * 16) */
-    struct guarded panels, x[6];
+    struct guarded panels, x, xf;
     struct linear_args args; /* without out */
 };
 

@@ -57,9 +57,10 @@ START_TEST(portable_is_near_a_computation_in_double)
                 double sum = 0, magnitude = 0;
                 for (int32_t i = 0; i < 512; i++) {
                     const size_t at = (size_t)t * 512 + (size_t)i;
+                    const struct quantized_group *group = args->x + at / 32;
                     const double x = weight_is_float(p.type)
                                          ? (double)args->xf[at]
-                                         : (double)args->x.d[at / 32] * (double)args->x.q[at];
+                                         : (double)group->d * (double)group->q[at % 32];
                     sum += (double)w[i] * x;
                     magnitude += fabs((double)w[i] * x);
                 }

@@ -10,73 +10,60 @@
 /* A row of n elements, quantised, in memory that ends at guards. */
 struct result {
     int32_t n;
-    struct guarded memory[5];
-    struct quantized_rows row;
+    struct guarded memory;
+    struct quantized_group *row;
     bool is_finite;
 };
 
-static size_t part_bytes(const struct result *r, int part)
+static size_t row_bytes(int32_t n)
 {
-    const size_t n = (size_t)r->n;
-    const size_t bytes[5] = {n, n / 32 * sizeof(float), n / 32 * sizeof(float),
-                             n / 16 * sizeof(int16_t), n / 32 * sizeof(int32_t)};
-
-    return bytes[part];
+    return (size_t)(n / 32) * sizeof(struct quantized_group);
 }
 
 static struct result quantize(int isa, const float *x, int32_t n)
 {
-    struct result r = {.n = n};
+    struct result r = {.n = n, .memory = guarded_new(row_bytes(n))};
     struct kernels k;
 
     kernels_init(&k, (enum cpu_isa)isa);
-    for (int i = 0; i < 5; i++) {
-        r.memory[i] = guarded_new(part_bytes(&r, i));
-        memset(r.memory[i].bytes, 0xa5, part_bytes(&r, i));
-    }
-    r.row = (struct quantized_rows){.q = (int8_t *)r.memory[0].bytes,
-                                    .d = (float *)(void *)r.memory[1].bytes,
-                                    .s = (float *)(void *)r.memory[2].bytes,
-                                    .sum16 = (int16_t *)(void *)r.memory[3].bytes,
-                                    .sum = (int32_t *)(void *)r.memory[4].bytes};
-    r.is_finite = k.rows.quantize(x, n, &r.row);
+    memset(r.memory.bytes, 0xa5, row_bytes(n));
+    r.row = (struct quantized_group *)(void *)r.memory.bytes;
+    r.is_finite = k.rows.quantize(x, n, r.row);
     return r;
 }
 
 static void result_free(struct result *r)
 {
-    for (int i = 0; i < 5; i++)
-        guarded_free(&r->memory[i]);
+    guarded_free(&r->memory);
 }
 
 /* What kernels/rows.h says, from q and d alone and in double where that is exact. */
 static void check_meaning(const float *x, const struct result *r)
 {
     for (int32_t g = 0; g < r->n / 32; g++) {
-        const int8_t *q = r->row.q + 32 * g;
+        const struct quantized_group *group = r->row + g;
         int32_t sum[2] = {0, 0};
         float amax = 0;
 
         for (int32_t i = 0; i < 32; i++) {
             amax = fmaxf(amax, fabsf(x[32 * g + i]));
-            sum[i / 16] += q[i];
+            sum[i / 16] += group->q[i];
         }
         const float inverse = amax < 0x1p-100f ? 0 : 127 / amax;
         for (int32_t i = 0; i < 32; i++)
-            ck_assert_int_eq(q[i], (int)nearbyintf(x[32 * g + i] * inverse));
-        ck_assert(r->row.d[g] == (amax < 0x1p-100f ? 0 : amax / 127));
-        ck_assert(r->row.s[g] == r->row.d[g] * (float)(sum[0] + sum[1]));
-        ck_assert_int_eq(r->row.sum16[2 * g], sum[0]);
-        ck_assert_int_eq(r->row.sum16[2 * g + 1], sum[1]);
-        ck_assert_int_eq(r->row.sum[g], -128 * (sum[0] + sum[1]));
+            ck_assert_int_eq(group->q[i], (int)nearbyintf(x[32 * g + i] * inverse));
+        ck_assert(group->d == (amax < 0x1p-100f ? 0 : amax / 127));
+        ck_assert(group->s == group->d * (float)(sum[0] + sum[1]));
+        ck_assert_int_eq(group->sum16[0], sum[0]);
+        ck_assert_int_eq(group->sum16[1], sum[1]);
+        ck_assert_int_eq(group->sum, -128 * (sum[0] + sum[1]));
     }
 }
 
 static void check_zero(const struct result *r)
 {
-    for (int i = 0; i < 5; i++)
-        for (size_t b = 0; b < part_bytes(r, i); b++)
-            ck_assert_uint_eq(r->memory[i].bytes[b], 0);
+    for (size_t b = 0; b < row_bytes(r->n); b++)
+        ck_assert_uint_eq(r->memory.bytes[b], 0);
 }
 
 /* Every instruction set on one row, against the portable one and against its meaning. */
@@ -90,10 +77,8 @@ static void check_row(const float *x, int32_t n, bool is_finite)
         struct result want = quantize(CPU_PORTABLE, in, n), got = quantize(isa, in, n);
 
         ck_assert_int_eq(got.is_finite, is_finite);
-        for (int i = 0; i < 5; i++)
-            ck_assert_msg(
-                memcmp(want.memory[i].bytes, got.memory[i].bytes, part_bytes(&got, i)) == 0,
-                "%s, %d elements: part %d differs", cpu_isa_name((enum cpu_isa)isa), n, i);
+        ck_assert_msg(memcmp(want.row, got.row, row_bytes(n)) == 0, "%s, %d elements differ",
+                      cpu_isa_name((enum cpu_isa)isa), n);
         if (is_finite)
             check_meaning(x, &got);
         else
@@ -121,8 +106,8 @@ START_TEST(known_values)
 
         ck_assert(r.is_finite);
         for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-            ck_assert_int_eq(r.row.q[i], table[i].q);
-        ck_assert(r.row.d[0] == 1);
+            ck_assert_int_eq(r.row->q[i], table[i].q);
+        ck_assert(r.row->d == 1);
         result_free(&r);
     }
 }

@@ -131,10 +131,10 @@ ALWAYS_INLINE void multiply(const bool is_full, bool is_odd, const int8_t *q, si
 /* The groups of a block times a tile of rows: what both kinds of tiles need. */
 struct tile_place {
     const struct depth_block *block;
-    int32_t first_group, n_groups; /* of the panel; those of the block */
-    const int8_t *q;               /* activations of the first row and group */
-    float *out;                    /* its 16 outputs */
-    size_t first, stride;          /* number of that group in the row's numbers; groups a row */
+    int32_t first_group, n_groups;   /* of the panel; those of the block */
+    const struct quantized_group *x; /* that of the first row */
+    size_t stride;                   /* groups a row */
+    float *out;                      /* the first row's 16 outputs */
 };
 
 /* The products of group g of the block. */
@@ -142,14 +142,14 @@ ALWAYS_INLINE void multiply_group(const enum weight_type type, const bool is_ful
                                   const struct tile_place *at, int32_t g, struct tile_products *out)
 {
     const int8_t(*v)[VECTOR_BYTES] = at->block->v[g];
-    const int8_t *q = at->q + (size_t)g * GROUP_ITEMS;
-    const size_t k = at->stride * GROUP_ITEMS;
+    const int8_t *q = at->x[g].q;
+    const size_t stride = at->stride * sizeof *at->x;
 
     if (has_two_products(type)) {
-        multiply(is_full, false, q, k, v[0], out->dot[0]);
-        multiply(is_full, true, q + HALF_ITEMS, k, v[GROUP_VECTORS / 2], out->dot[1]);
+        multiply(is_full, false, q, stride, v[0], out->dot[0]);
+        multiply(is_full, true, q + HALF_ITEMS, stride, v[GROUP_VECTORS / 2], out->dot[1]);
     } else
-        multiply(is_full, g % 2 == 1, q, k, v[0], out->dot[0]);
+        multiply(is_full, g % 2 == 1, q, stride, v[0], out->dot[0]);
 }
 
 /* Group g of the block onto 16 outputs of row t of the tile.
@@ -159,12 +159,12 @@ ALWAYS_INLINE void multiply_group(const enum weight_type type, const bool is_ful
  * Q6_K have no minimum, so acc is never -0, and adding either zero to it gives the same. */
 ALWAYS_INLINE __m512 add_products(const enum weight_type type, const struct tile_place *at,
                                   int32_t g, const struct tile_products *products, int32_t t,
-                                  const struct quantized_rows *x, __m512 acc)
+                                  __m512 acc)
 {
     const struct depth_block *block = at->block;
-    const size_t group = at->first + (size_t)t * at->stride + (size_t)g;
+    const struct quantized_group *x = at->x + (size_t)t * at->stride + g;
     const struct panel_type *has = &panel_types[type];
-    const __m512 d = _mm512_set1_ps(x->d[group]);
+    const __m512 d = _mm512_set1_ps(x->d);
     __m512 dot = _mm512_cvtepi32_ps(_mm512_load_si512(products->dot[0][t]));
 
     if (has_two_products(type)) {
@@ -174,11 +174,11 @@ ALWAYS_INLINE __m512 add_products(const enum weight_type type, const struct tile
     }
     acc = _mm512_fmadd_ps(dot, _mm512_mul_ps(block->scale[g], d), acc);
     if (has->has_min)
-        acc = _mm512_fmadd_ps(block->min[g], _mm512_set1_ps(x->s[group]), acc);
+        acc = _mm512_fmadd_ps(block->min[g], _mm512_set1_ps(x->s), acc);
     if (has->has_half_mins) {
         int32_t pair;
 
-        memcpy(&pair, x->sum16 + 2 * group, sizeof pair);
+        memcpy(&pair, x->sum16, sizeof pair);
         const __m512i m = _mm512_dpwssd_epi32(_mm512_setzero_si512(), block->half_mins[g],
                                               _mm512_set1_epi32(pair));
         acc = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(m), _mm512_mul_ps(block->min[g], d), acc);
@@ -204,7 +204,7 @@ ALWAYS_INLINE void full_tile(const enum weight_type type, const struct linear_ar
             multiply_group(type, true, at, g + 1, &products[(g + 1) % 2]);
 #pragma GCC unroll 16
         for (int32_t t = 0; t < MAX_TILE_ROWS; t++)
-            acc[t] = add_products(type, at, g, &products[g % 2], t, &args->x, acc[t]);
+            acc[t] = add_products(type, at, g, &products[g % 2], t, acc[t]);
     }
 #pragma GCC unroll 16
     for (int32_t t = 0; t < MAX_TILE_ROWS; t++)
@@ -226,7 +226,7 @@ ALWAYS_INLINE void last_tile(const enum weight_type type, const struct linear_ar
         for (int32_t t = 0; t < n_rows; t++) {
             float *out = at->out + t * args->ld_out;
             const __m512 acc = is_first ? _mm512_setzero_ps() : _mm512_loadu_ps(out);
-            _mm512_storeu_ps(out, add_products(type, at, g, &products[g % 2], t, &args->x, acc));
+            _mm512_storeu_ps(out, add_products(type, at, g, &products[g % 2], t, acc));
         }
     }
 }
@@ -246,15 +246,13 @@ ALWAYS_INLINE void linear_panel(const enum weight_type type, const struct linear
             unpack_group(type, panel, g + i, &block, i);
         tile_memory_barrier();
         for (int32_t row = first_row; row < end_row; row += MAX_TILE_ROWS) {
-            const size_t first = (size_t)row * (size_t)n_groups + (size_t)g;
             const struct tile_place at = {
                 .block = &block,
                 .first_group = g,
                 .n_groups = n,
-                .q = args->x.q + first * GROUP_ITEMS,
-                .out = args->out + row * args->ld_out + (int64_t)PANEL_OUTPUTS * panel_index,
-                .first = first,
+                .x = args->x + (size_t)row * (size_t)n_groups + g,
                 .stride = (size_t)n_groups,
+                .out = args->out + row * args->ld_out + (int64_t)PANEL_OUTPUTS * panel_index,
             };
 
             if (end_row - row >= MAX_TILE_ROWS)

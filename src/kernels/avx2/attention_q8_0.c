@@ -34,7 +34,7 @@ ALWAYS_INLINE __m256 load_scales(const uint8_t *p)
 
 /* Scores of n_rows rows and n_ahead vectors of tokens at a time. */
 ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors,
-                               const struct quantized_rows *q, float *out, const int n_rows,
+                               const struct quantized_group *q, float *out, const int n_rows,
                                const int n_ahead)
 {
     const size_t head_dim = (size_t)s->head_dim, n_groups = head_dim / GROUP_ITEMS;
@@ -63,7 +63,7 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors,
                     _mm_prefetch((const char *)(s->k[v + n_ahead + u] + at), _MM_HINT_T0);
 #pragma GCC unroll 6
                     for (int r = 0; r < n_rows; r++) {
-                        const int8_t *x = q->q + (size_t)r * head_dim + 32 * g + 4 * i;
+                        const int8_t *x = q[(size_t)r * n_groups + g].q + 4 * i;
                         const __m256i words =
                             _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(broadcast_4(x), k));
                         dots[r * n_ahead + u] =
@@ -79,7 +79,7 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors,
                     load_scales(s->tiles[v + u] + head_dim * s->w + 2 * s->w * g + lane);
 #pragma GCC unroll 6
                 for (int r = 0; r < n_rows; r++) {
-                    const __m256 d = _mm256_broadcast_ss(q->d + (size_t)r * n_groups + g);
+                    const __m256 d = _mm256_broadcast_ss(&q[(size_t)r * n_groups + g].d);
                     acc[r * n_ahead + u] =
                         _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r * n_ahead + u]),
                                         _mm256_mul_ps(k_scale, d), acc[r * n_ahead + u]);
@@ -95,7 +95,7 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors,
     }
 }
 
-static void scores_rows(const struct span *s, int32_t n_vectors, const struct quantized_rows *q,
+static void scores_rows(const struct span *s, int32_t n_vectors, const struct quantized_group *q,
                         float *out, int32_t n_rows)
 {
     switch (n_rows) {
@@ -123,12 +123,13 @@ static void scores_rows(const struct span *s, int32_t n_vectors, const struct qu
 void scores_q8_0_avx2(const struct tile *tile)
 {
     const struct span *s = tile->span;
-    const struct quantized_rows q = q8_0_queries(tile->scores, tile->n_rows, s->head_dim);
+    struct quantized_group *q = q8_0_queries(tile->scores);
 
     for (int32_t r = 0; r < tile->n_rows; r++)
-        q8_0_quantize_query(&q, r, tile->parts + (size_t)r * (size_t)s->n_part, s->head_dim,
+        q8_0_quantize_query(q + r * (s->head_dim / GROUP_ITEMS),
+                            tile->parts + (size_t)r * (size_t)s->n_part, s->head_dim,
                             quantize_row_avx2);
-    scores_rows(s, (tile->n_keys[tile->n_rows - 1] + 7) / 8, &q, tile->scores, tile->n_rows);
+    scores_rows(s, (tile->n_keys[tile->n_rows - 1] + 7) / 8, q, tile->scores, tile->n_rows);
 }
 
 /* e * scale of 8 keys; zeros beyond the last key. */

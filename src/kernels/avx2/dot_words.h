@@ -85,12 +85,12 @@ ALWAYS_INLINE __m256i dot_unsigned(const enum weight_type type, const struct til
 
 /* tile_dot_t of linear_tile.h */
 ALWAYS_INLINE __m256i dot_words(const enum weight_type type, const struct tile_group *w,
-                                const struct quantized_rows *x, size_t group)
+                                const struct quantized_group *x)
 {
-    const __m256i dot = dot_unsigned(type, w, x->q + group * GROUP_ITEMS);
+    const __m256i dot = dot_unsigned(type, w, x->q);
 
     if (panel_types[type].offset && type != WEIGHT_Q8_0)
-        return _mm256_add_epi32(dot, offset_sum(w, x, group));
+        return _mm256_add_epi32(dot, offset_sum(w, x));
     return dot;
 }
 

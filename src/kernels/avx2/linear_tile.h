@@ -22,22 +22,22 @@ typedef void (*tile_load_t)(const enum weight_type type, const uint8_t *panel, i
                             const int32_t first, struct tile_group *w);
 /* The integer of one group and row: float(dot) of kernels/linear.h before it is rounded. */
 typedef __m256i (*tile_dot_t)(const enum weight_type type, const struct tile_group *w,
-                              const struct quantized_rows *x, size_t group);
+                              const struct quantized_group *x);
 
 /* One group of one row onto eight outputs. */
 ALWAYS_INLINE __m256 add_group(const enum weight_type type, const struct tile_group *w,
-                               const struct quantized_rows *x, size_t group,
-                               const tile_dot_t dot_group, __m256 acc)
+                               const struct quantized_group *x, const tile_dot_t dot_group,
+                               __m256 acc)
 {
     const struct panel_type *has = &panel_types[type];
-    const __m256 d = _mm256_set1_ps(x->d[group]);
-    const __m256i dot = dot_group(type, w, x, group);
+    const __m256 d = _mm256_set1_ps(x->d);
+    const __m256i dot = dot_group(type, w, x);
 
     acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(w->scale, d), acc);
     if (has->has_min)
-        acc = _mm256_fmadd_ps(w->min, _mm256_set1_ps(x->s[group]), acc);
+        acc = _mm256_fmadd_ps(w->min, _mm256_set1_ps(x->s), acc);
     if (has->has_half_mins) {
-        const __m256i m = _mm256_madd_epi16(w->half_mins, broadcast_4(x->sum16 + 2 * group));
+        const __m256i m = _mm256_madd_epi16(w->half_mins, broadcast_4(x->sum16));
         acc = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(m), _mm256_mul_ps(w->min, d), acc);
     }
     return acc;
@@ -64,7 +64,7 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
 {
     const uint8_t *panel = args->panels + (size_t)panel_index * panel_bytes(type, args->k);
     const int32_t n_groups = args->k / GROUP_ITEMS;
-    const size_t stride = (size_t)n_groups, first = (size_t)first_row * stride;
+    const struct quantized_group *x = args->x + (size_t)first_row * (size_t)n_groups;
     float *out = args->out + first_row * args->ld_out + (int64_t)PANEL_OUTPUTS * panel_index;
     __m256 acc[TILE_ROWS][2];
 
@@ -83,8 +83,8 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
             load(type, panel, g, HALF_OUTPUTS * half, &w);
 #pragma GCC unroll 1
             for (int32_t t = 0; t < n_rows; t++)
-                acc[t][half] = add_group(type, &w, &args->x, first + (size_t)t * stride + (size_t)g,
-                                         dot, acc[t][half]);
+                acc[t][half] =
+                    add_group(type, &w, x + (size_t)t * (size_t)n_groups + g, dot, acc[t][half]);
         }
     }
     for (int32_t t = 0; t < n_rows; t++) {

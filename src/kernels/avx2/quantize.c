@@ -30,27 +30,25 @@ static __m128i half_group_sums(const __m256i q[4])
     return _mm_add_epi16(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
 }
 
-ALWAYS_INLINE bool round_step(const float *x, int32_t g, int32_t n,
-                              const struct quantized_rows *row)
+ALWAYS_INLINE bool round_step(const float *x, int32_t g, int32_t n, struct quantized_group *row)
 {
     const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    const float *inverse = row->s + g;
-    int8_t *bytes = row->q + (size_t)g * GROUP_ITEMS;
+    struct quantized_group *group = row + g;
     __m256i q[4];
 
     x += (size_t)g * GROUP_ITEMS;
     for (int32_t i = 0; i < 4; i++, x += GROUP_ITEMS)
-        q[i] = i < n ? _mm256_packs_epi16(round_half_group(x, inverse[i]),
-                                          round_half_group(x + 16, inverse[i]))
+        q[i] = i < n ? _mm256_packs_epi16(round_half_group(x, group[i].s),
+                                          round_half_group(x + 16, group[i].s))
                      : _mm256_setzero_si256();
     for (int32_t i = 0; i < n; i++)
-        _mm256_storeu_si256((__m256i *)(void *)(bytes + i * GROUP_ITEMS),
+        _mm256_storeu_si256((__m256i *)(void *)group[i].q,
                             _mm256_permutevar8x32_epi32(q[i], in_order));
-    quantize_store_sums(half_group_sums(q), g, n, row);
+    quantize_store_sums(half_group_sums(q), n, group);
     return true;
 }
 
-bool quantize_row_avx2(const float *x, int32_t n, const struct quantized_rows *row)
+bool quantize_row_avx2(const float *x, int32_t n, struct quantized_group *row)
 {
     return quantize_groups(x, n / GROUP_ITEMS, row, round_step);
 }

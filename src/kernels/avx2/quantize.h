@@ -14,11 +14,10 @@
 
 /* Does groups g to g + n - 1 of row x; n is 4, 2 or 1, and a constant once this is inlined. False
  * when a value is not finite. */
-typedef bool (*quantize_step_t)(const float *x, int32_t g, int32_t n,
-                                const struct quantized_rows *row);
+typedef bool (*quantize_step_t)(const float *x, int32_t g, int32_t n, struct quantized_group *row);
 
-ALWAYS_INLINE bool quantize_steps(const float *x, int32_t n_groups,
-                                  const struct quantized_rows *row, quantize_step_t step)
+ALWAYS_INLINE bool quantize_steps(const float *x, int32_t n_groups, struct quantized_group *row,
+                                  quantize_step_t step)
 {
     bool ok = true;
     int32_t g = 0;
@@ -34,13 +33,15 @@ ALWAYS_INLINE bool quantize_steps(const float *x, int32_t n_groups,
     return ok;
 }
 
-/* The first n floats, n as in a step. The rest are zeros. */
-static inline __m128 quantize_load(const float *p, int32_t n)
+/* d, s, sum and sum16 of n groups. */
+ALWAYS_INLINE void quantize_store(struct quantized_group *group, int32_t n, __m128 d, __m128 s,
+                                  __m128i sum, __m128i sum16)
 {
-    if (n == 4)
-        return _mm_loadu_ps(p);
-    return n == 2 ? _mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(const void *)p))
-                  : _mm_load_ss(p);
+    __m128 end[4] = {d, s, _mm_castsi128_ps(sum), _mm_castsi128_ps(sum16)};
+
+    _MM_TRANSPOSE4_PS(end[0], end[1], end[2], end[3]);
+    for (int32_t i = 0; i < n; i++)
+        _mm_storeu_ps(&group[i].d, end[i]);
 }
 
 static inline __m256i quantize_magnitudes(const float *x)
@@ -68,8 +69,7 @@ static inline __m128i quantize_largest(const float *x, int32_t n)
 }
 
 /* The step that finds d. It leaves in s what to multiply with: 127 / amax, or 0 for zeros. */
-ALWAYS_INLINE bool quantize_scale(const float *x, int32_t g, int32_t n,
-                                  const struct quantized_rows *row)
+ALWAYS_INLINE bool quantize_scale(const float *x, int32_t g, int32_t n, struct quantized_group *row)
 {
     const __m128 factor = _mm_set1_ps(127);
     const __m128i largest = quantize_largest(x + (size_t)g * GROUP_ITEMS, n);
@@ -79,28 +79,25 @@ ALWAYS_INLINE bool quantize_scale(const float *x, int32_t g, int32_t n,
     const __m128 d = _mm_andnot_ps(zeros, _mm_div_ps(amax, factor));
     const __m128i bad = _mm_cmpgt_epi32(largest, _mm_set1_epi32(QUANTIZE_NOT_FINITE - 1));
 
-    memcpy(row->s + g, &inverse, (size_t)n * sizeof(float));
-    memcpy(row->d + g, &d, (size_t)n * sizeof(float));
+    quantize_store(row + g, n, d, inverse, _mm_setzero_si128(), _mm_setzero_si128());
     return _mm_movemask_epi8(bad) == 0;
 }
 
 /* The end of the other step: sum16, sum and s of n groups, from the 2 n int16 of sums. */
-ALWAYS_INLINE void quantize_store_sums(__m128i sums, int32_t g, int32_t n,
-                                       const struct quantized_rows *row)
+ALWAYS_INLINE void quantize_store_sums(__m128i sums, int32_t n, struct quantized_group *group)
 {
-    const __m128 d = quantize_load(row->d + g, n);
     const __m128i sum = _mm_madd_epi16(sums, _mm_set1_epi16(1));
     const __m128i less = _mm_sub_epi32(_mm_setzero_si128(), _mm_slli_epi32(sum, 7));
-    const __m128 s = _mm_mul_ps(d, _mm_cvtepi32_ps(sum));
+    __m128 d = _mm_setzero_ps();
 
-    memcpy(row->s + g, &s, (size_t)n * sizeof(float));
-    memcpy(row->sum + g, &less, (size_t)n * sizeof(int32_t));
-    memcpy(row->sum16 + 2 * (size_t)g, &sums, 2 * (size_t)n * sizeof(int16_t));
+    for (int32_t i = n; i > 0; i--) /* to the first lane, the others move up */
+        d = _mm_move_ss(_mm_permute_ps(d, 0x93), _mm_load_ss(&group[i - 1].d));
+    quantize_store(group, n, d, _mm_mul_ps(d, _mm_cvtepi32_ps(sum)), less, sums);
 }
 
 /* A whole row; round is the step that turns what quantize_scale left into q, s and sums. */
-ALWAYS_INLINE bool quantize_groups(const float *x, int32_t n_groups,
-                                   const struct quantized_rows *row, quantize_step_t round)
+ALWAYS_INLINE bool quantize_groups(const float *x, int32_t n_groups, struct quantized_group *row,
+                                   quantize_step_t round)
 {
     if (!quantize_steps(x, n_groups, row, quantize_scale)) {
         quantize_zero_groups(row, 0, n_groups);

@@ -209,10 +209,9 @@ ALWAYS_INLINE __m256i broadcast_4(const void *p)
 }
 
 /* What the type's offset takes off the integer of one group and row. */
-ALWAYS_INLINE __m256i offset_sum(const struct tile_group *w, const struct quantized_rows *x,
-                                 size_t group)
+ALWAYS_INLINE __m256i offset_sum(const struct tile_group *w, const struct quantized_group *x)
 {
-    return _mm256_madd_epi16(w->offsets, broadcast_4(x->sum16 + 2 * group));
+    return _mm256_madd_epi16(w->offsets, broadcast_4(x->sum16));
 }
 
 #endif

@@ -49,7 +49,7 @@ ALWAYS_INLINE void prefetch(const struct span *s, int32_t v, const int n_ahead, 
 
 /* Scores of n_rows rows and n_ahead vectors of tokens at a time. */
 ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors,
-                               const struct quantized_rows *q, float *out, const bool is_pair,
+                               const struct quantized_group *q, float *out, const bool is_pair,
                                const int n_rows, const int n_ahead)
 {
     const size_t w = is_pair ? 8 : 16, head_dim = (size_t)s->head_dim;
@@ -70,7 +70,7 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors,
             for (int r = 0; r < n_rows; r++)
 #pragma GCC unroll 4
                 for (int u = 0; u < n_ahead; u++)
-                    dots[r * n_ahead + u] = broadcast_4(q->sum + (size_t)r * n_groups + g);
+                    dots[r * n_ahead + u] = broadcast_4(&q[(size_t)r * n_groups + g].sum);
 #pragma GCC unroll 8
             for (size_t i = 0; i < 8; i++) {
                 const size_t at = (8 * g + i) * 4 * w;
@@ -83,7 +83,7 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors,
                     k[u] = load_bytes(s->low[v + u] + at, s->high[v + u] + at, is_pair);
 #pragma GCC unroll 6
                 for (int r = 0; r < n_rows; r++) {
-                    const __m512i x = broadcast_4(q->q + (size_t)r * head_dim + 32 * g + 4 * i);
+                    const __m512i x = broadcast_4(q[(size_t)r * n_groups + g].q + 4 * i);
 #pragma GCC unroll 4
                     for (int u = 0; u < n_ahead; u++)
                         dots[r * n_ahead + u] = _mm512_dpbusd_epi32(dots[r * n_ahead + u], k[u], x);
@@ -95,7 +95,7 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors,
                     load_scales(s->low[v + u] + scales, s->high[v + u] + scales, is_pair);
 #pragma GCC unroll 6
                 for (int r = 0; r < n_rows; r++) {
-                    const __m512 d = _mm512_set1_ps(q->d[(size_t)r * n_groups + g]);
+                    const __m512 d = _mm512_set1_ps(q[(size_t)r * n_groups + g].d);
                     acc[r * n_ahead + u] =
                         _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r * n_ahead + u]),
                                         _mm512_mul_ps(k_scale, d), acc[r * n_ahead + u]);
@@ -114,7 +114,7 @@ ALWAYS_INLINE void scores_tile(const struct span *s, int32_t n_vectors,
 /* Few rows take more vectors at a time: each row's sum is a chain. Vectors beyond the last key
  * repeat the last; a row of scores has place for 16. */
 ALWAYS_INLINE void scores_rows(const struct span *s, int32_t n_vectors,
-                               const struct quantized_rows *q, float *out, const bool is_pair,
+                               const struct quantized_group *q, float *out, const bool is_pair,
                                int32_t n_rows)
 {
     switch (n_rows) {
@@ -142,16 +142,17 @@ ALWAYS_INLINE void scores_rows(const struct span *s, int32_t n_vectors,
 void scores_q8_0_avx512(const struct tile *tile)
 {
     const struct span *s = tile->span;
-    const struct quantized_rows q = q8_0_queries(tile->scores, tile->n_rows, s->head_dim);
+    struct quantized_group *q = q8_0_queries(tile->scores);
     const int32_t n_vectors = (tile->n_keys[tile->n_rows - 1] + 15) / 16;
 
     for (int32_t r = 0; r < tile->n_rows; r++)
-        q8_0_quantize_query(&q, r, tile->parts + (size_t)r * (size_t)s->n_part, s->head_dim,
+        q8_0_quantize_query(q + r * (s->head_dim / GROUP_ITEMS),
+                            tile->parts + (size_t)r * (size_t)s->n_part, s->head_dim,
                             quantize_row_avx512);
     if (s->block_size == 8)
-        scores_rows(s, n_vectors, &q, tile->scores, true, tile->n_rows);
+        scores_rows(s, n_vectors, q, tile->scores, true, tile->n_rows);
     else
-        scores_rows(s, n_vectors, &q, tile->scores, false, tile->n_rows);
+        scores_rows(s, n_vectors, q, tile->scores, false, tile->n_rows);
 }
 
 /* p of a row: the high bytes of KV_SPLIT_TOKENS keys, then the low ones. */

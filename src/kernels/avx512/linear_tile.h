@@ -24,12 +24,14 @@ enum {
 
 /* One group of a tile's rows, each so many groups after the row before. */
 struct tile_rows {
-    const int8_t *q;
-    const float *d, *s;
-    const int16_t *sum16;
-    const int32_t *sum;
+    const struct quantized_group *first;
     size_t stride;
 };
+
+ALWAYS_INLINE const struct quantized_group *group_of(const struct tile_rows *x, int32_t t)
+{
+    return x->first + (size_t)t * x->stride;
+}
 
 /* Vectors first .. first + n - 1 times the activations of n_rows rows. The rows take turns: one
  * row's products are a chain, each waiting for the one before, and a core that shares its
@@ -44,7 +46,7 @@ ALWAYS_INLINE void dot_vectors(__m512i sums[], const __m512i v[GROUP_VECTORS],
         for (int32_t t = 0; t < n_rows; t++) {
             int32_t a;
 
-            memcpy(&a, x->q + (size_t)t * x->stride * GROUP_ITEMS + 4 * i, sizeof a);
+            memcpy(&a, group_of(x, t)->q + 4 * i, sizeof a);
             sums[t] = _mm512_dpbusd_epi32(sums[t], v[i], _mm512_set1_epi32(a));
         }
     }
@@ -54,7 +56,7 @@ ALWAYS_INLINE void dot_vectors(__m512i sums[], const __m512i v[GROUP_VECTORS],
  * starts. */
 ALWAYS_INLINE __m512i start_sum(const int32_t offset, const struct tile_rows *x, int32_t t)
 {
-    const __m512i sum = _mm512_set1_epi32(x->sum[(size_t)t * x->stride]);
+    const __m512i sum = _mm512_set1_epi32(group_of(x, t)->sum);
 
     return offset == 128 ? sum : _mm512_srai_epi32(sum, 7 - __builtin_ctz((unsigned)offset));
 }
@@ -64,7 +66,7 @@ ALWAYS_INLINE __m512i times_sums(__m512i sum, __m512i pairs, const struct tile_r
 {
     int32_t pair;
 
-    memcpy(&pair, x->sum16 + 2 * (size_t)t * x->stride, sizeof pair);
+    memcpy(&pair, group_of(x, t)->sum16, sizeof pair);
     return _mm512_dpwssd_epi32(sum, pairs, _mm512_set1_epi32(pair));
 }
 
@@ -106,12 +108,11 @@ ALWAYS_INLINE void add_groups(const enum weight_type type, const struct tile_gro
     dot_rows(type, w, x, n_rows, dots);
 #pragma GCC unroll 6
     for (int32_t t = 0; t < n_rows; t++) {
-        const size_t at = (size_t)t * x->stride;
-        const __m512 d = _mm512_set1_ps(x->d[at]);
+        const __m512 d = _mm512_set1_ps(group_of(x, t)->d);
 
         acc[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t]), _mm512_mul_ps(w->scale, d), acc[t]);
         if (has->has_min)
-            acc[t] = _mm512_fmadd_ps(w->min, _mm512_set1_ps(x->s[at]), acc[t]);
+            acc[t] = _mm512_fmadd_ps(w->min, _mm512_set1_ps(group_of(x, t)->s), acc[t]);
         if (has->has_half_mins) {
             const __m512i m = times_sums(_mm512_setzero_si512(), w->half_mins, x, t);
             acc[t] = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(m), _mm512_mul_ps(w->min, d), acc[t]);
@@ -147,7 +148,8 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
 {
     const uint8_t *panel = args->panels + (size_t)panel_index * panel_bytes(type, args->k);
     const int32_t n_groups = args->k / GROUP_ITEMS;
-    const size_t stride = (size_t)n_groups, first = (size_t)first_row * stride;
+    const size_t stride = (size_t)n_groups;
+    const struct quantized_group *first = args->x + (size_t)first_row * stride;
     float *out = args->out + first_row * args->ld_out + (int64_t)PANEL_OUTPUTS * panel_index;
     /* Half scales take two sums a row. */
     const int32_t n_bunch = panel_types[type].has_half_scales ? BUNCH_ROWS / 2 : BUNCH_ROWS;
@@ -169,10 +171,7 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
             ahead_ask(ask);
 #pragma GCC unroll 12
         for (int32_t t = 0; t < n_rows; t += n_bunch) {
-            const size_t at = first + (size_t)t * stride + (size_t)g;
-            const struct tile_rows x = {
-                args->x.q + at * GROUP_ITEMS, args->x.d + at,   args->x.s + at,
-                args->x.sum16 + 2 * at,       args->x.sum + at, stride};
+            const struct tile_rows x = {first + (size_t)t * stride + g, stride};
             add_groups(type, &w, &x, n_rows - t < n_bunch ? n_rows - t : n_bunch, acc + t);
         }
     }

@@ -27,33 +27,36 @@ static __m128i half_group_sums(__m512i q01, __m512i q23)
     return _mm_add_epi16(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
 }
 
-ALWAYS_INLINE bool round_step(const float *x, int32_t g, int32_t n,
-                              const struct quantized_rows *row)
+/* Two groups, or the first alone. */
+static void store_pair(__m512i q, int32_t n, struct quantized_group *group)
 {
     const __m512i in_order =
         _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const float *inverse = row->s + g;
-    int8_t *q = row->q + (size_t)g * GROUP_ITEMS;
+
+    q = _mm512_permutexvar_epi32(in_order, q);
+    _mm256_storeu_si256((__m256i *)(void *)group->q, _mm512_castsi512_si256(q));
+    if (n > 1)
+        _mm256_storeu_si256((__m256i *)(void *)group[1].q, _mm512_extracti64x4_epi64(q, 1));
+}
+
+ALWAYS_INLINE bool round_step(const float *x, int32_t g, int32_t n, struct quantized_group *row)
+{
+    struct quantized_group *group = row + g;
     __m512i v[4], q01, q23;
 
     x += (size_t)g * GROUP_ITEMS;
     for (int32_t i = 0; i < 4; i++)
-        v[i] = i < n ? round_group(x + i * GROUP_ITEMS, inverse[i]) : _mm512_setzero_si512();
+        v[i] = i < n ? round_group(x + i * GROUP_ITEMS, group[i].s) : _mm512_setzero_si512();
     q01 = _mm512_packs_epi16(v[0], v[1]);
     q23 = _mm512_packs_epi16(v[2], v[3]);
-    quantize_store_sums(half_group_sums(q01, q23), g, n, row);
-
-    q01 = _mm512_permutexvar_epi32(in_order, q01);
-    if (n == 1)
-        _mm256_storeu_si256((__m256i *)(void *)q, _mm512_castsi512_si256(q01));
-    else
-        _mm512_storeu_si512(q, q01);
+    quantize_store_sums(half_group_sums(q01, q23), n, group);
+    store_pair(q01, n, group);
     if (n == 4)
-        _mm512_storeu_si512(q + 2 * GROUP_ITEMS, _mm512_permutexvar_epi32(in_order, q23));
+        store_pair(q23, 2, group + 2);
     return true;
 }
 
-bool quantize_row_avx512(const float *x, int32_t n, const struct quantized_rows *row)
+bool quantize_row_avx512(const float *x, int32_t n, struct quantized_group *row)
 {
     return quantize_groups(x, n / GROUP_ITEMS, row, round_step);
 }

@@ -30,22 +30,21 @@ ALWAYS_INLINE __m256i dot_vectors(__m256i sum, const __m256i v[GROUP_VECTORS], c
 
 /* tile_dot_t of avx2/linear_tile.h */
 ALWAYS_INLINE __m256i dot_bytes(const enum weight_type type, const struct tile_group *w,
-                                const struct quantized_rows *x, size_t group)
+                                const struct quantized_group *x)
 {
     const struct panel_type *has = &panel_types[type];
-    const int8_t *q = x->q + group * GROUP_ITEMS;
     const __m256i zero = _mm256_setzero_si256();
-    const __m256i start = has->offset ? offset_sum(w, x, group) : zero;
+    const __m256i start = has->offset ? offset_sum(w, x) : zero;
 
     if (has->has_half_scales) {
-        const __m256i first = dot_vectors(zero, w->v, q, 0, 4);
-        const __m256i second = dot_vectors(zero, w->v, q, 4, 4);
+        const __m256i first = dot_vectors(zero, w->v, x->q, 0, 4);
+        const __m256i second = dot_vectors(zero, w->v, x->q, 4, 4);
 
         return _mm256_add_epi32(start,
                                 _mm256_add_epi32(_mm256_mullo_epi32(first, w->half_scale[0]),
                                                  _mm256_mullo_epi32(second, w->half_scale[1])));
     }
-    return dot_vectors(start, w->v, q, 0, GROUP_VECTORS);
+    return dot_vectors(start, w->v, x->q, 0, GROUP_VECTORS);
 }
 
 #endif

@@ -67,16 +67,16 @@ static struct q8_0_tile position_tile(const struct attention_args *a, int32_t t,
     return tile_at(attention_head_at(a, t), a->block_size, a->head_dim, t % a->block_size, where);
 }
 
-static float score_of(const struct attention_args *a, const struct quantized_rows *q, int32_t t)
+static float score_of(const struct attention_args *a, const struct quantized_group *q, int32_t t)
 {
     const struct q8_0_tile k = position_tile(a, t, 0);
     float score = 0;
 
     for (size_t group = 0; group < (size_t)a->head_dim / 32; group++) {
         int32_t dot = 0;
-        for (size_t d = 32 * group; d < 32 * group + 32; d++)
-            dot += q->q[d] * (*q8_0_k(&k, d) - 128);
-        score = fmaf((float)dot, load_scale(&k, group) * q->d[group], score);
+        for (size_t i = 0; i < 32; i++)
+            dot += q[group].q[i] * (*q8_0_k(&k, 32 * group + i) - 128);
+        score = fmaf((float)dot, load_scale(&k, group) * q[group].d, score);
     }
     return score * a->scale;
 }
@@ -107,13 +107,13 @@ static void add_values(const struct attention_args *a, const float *e, int32_t b
 void split_row_q8_0(const struct attention_args *a, const float *q, int32_t begin, int32_t last,
                     float *part, float *scratch)
 {
-    const struct quantized_rows row = q8_0_queries(scratch, 1, a->head_dim);
+    struct quantized_group *row = q8_0_queries(scratch);
     const int32_t n = last - begin + 1;
     float *e = scratch, p[16] = {0}, m = -INFINITY;
 
-    q8_0_quantize_query(&row, 0, q, a->head_dim, quantize_row_ref);
+    q8_0_quantize_query(row, q, a->head_dim, quantize_row_ref);
     for (int32_t t = 0; t < n; t++) {
-        e[t] = score_of(a, &row, begin + t);
+        e[t] = score_of(a, row, begin + t);
         m = e[t] > m ? e[t] : m; /* NaN is never the maximum, but makes the sum NaN */
     }
     for (int32_t t = 0; t < n; t++) {

@@ -28,25 +28,24 @@ static void dot_half_groups(const struct panel_group *w, const int8_t q[GROUP_IT
 }
 
 static void add_group(const struct panel_type *type, const struct panel_group *w,
-                      const struct quantized_rows *x, size_t group, float acc[PANEL_OUTPUTS])
+                      const struct quantized_group *x, float acc[PANEL_OUTPUTS])
 {
-    const int16_t *sum16 = x->sum16 + 2 * group;
-    const float d = x->d[group], s = x->s[group];
+    const int16_t *sum16 = x->sum16;
     int32_t dot[2][PANEL_OUTPUTS];
 
-    dot_half_groups(w, x->q + group * GROUP_ITEMS, dot);
+    dot_half_groups(w, x->q, dot);
     for (int32_t o = 0; o < PANEL_OUTPUTS; o++) {
         const int32_t total = w->half_scale[0][o] * (dot[0][o] - type->offset * sum16[0]) +
                               w->half_scale[1][o] * (dot[1][o] - type->offset * sum16[1]);
-        acc[o] = fmaf((float)total, w->scale[o] * d, acc[o]);
+        acc[o] = fmaf((float)total, w->scale[o] * x->d, acc[o]);
     }
     if (type->has_min)
         for (int32_t o = 0; o < PANEL_OUTPUTS; o++)
-            acc[o] = fmaf(w->min[o], s, acc[o]);
+            acc[o] = fmaf(w->min[o], x->s, acc[o]);
     if (type->has_half_mins) {
         for (int32_t o = 0; o < PANEL_OUTPUTS; o++) {
             const int32_t m = w->half_min[0][o] * sum16[0] + w->half_min[1][o] * sum16[1];
-            acc[o] = fmaf((float)m, -(w->min[o] * d), acc[o]);
+            acc[o] = fmaf((float)m, -(w->min[o] * x->d), acc[o]);
         }
     }
 }
@@ -75,8 +74,8 @@ static void linear_quantized(enum weight_type weight_type, const struct linear_a
 
                 panel_group_load(weight_type, args->panels + (size_t)p * stride, g, &w);
                 for (int32_t t = 0; t < n; t++)
-                    add_group(type, &w, &args->x,
-                              (size_t)(first + t) * (size_t)n_groups + (size_t)g, acc[t]);
+                    add_group(type, &w, args->x + (size_t)(first + t) * (size_t)n_groups + g,
+                              acc[t]);
             }
             store_tile(args, p, first, n, acc);
         }

@@ -21,37 +21,30 @@ static int32_t round_half_even(float x)
     return (int32_t)(float_bits(x + 0x1.8p23f) - 0x4b400000);
 }
 
-static void quantize_group(const float x[GROUP_ITEMS], float amax, const struct quantized_rows *row,
-                           int32_t group)
+static void quantize_group(const float x[GROUP_ITEMS], float amax, struct quantized_group *group)
 {
-    const float inverse = 127.0f / amax, d = amax / 127.0f;
-    int8_t *q = row->q + GROUP_ITEMS * group;
+    const float inverse = 127.0f / amax;
     int32_t sum[2] = {0, 0};
 
     for (int32_t i = 0; i < GROUP_ITEMS; i++)
-        q[i] = (int8_t)round_half_even(x[i] * inverse);
+        group->q[i] = (int8_t)round_half_even(x[i] * inverse);
     for (int32_t i = 0; i < GROUP_ITEMS / 2; i++) {
-        sum[0] += q[i];
-        sum[1] += q[GROUP_ITEMS / 2 + i];
+        sum[0] += group->q[i];
+        sum[1] += group->q[GROUP_ITEMS / 2 + i];
     }
-    row->d[group] = d;
-    row->s[group] = d * (float)(sum[0] + sum[1]);
-    row->sum16[2 * group] = (int16_t)sum[0];
-    row->sum16[2 * group + 1] = (int16_t)sum[1];
-    row->sum[group] = -128 * (sum[0] + sum[1]);
+    group->d = amax / 127.0f;
+    group->s = group->d * (float)(sum[0] + sum[1]);
+    group->sum = -128 * (sum[0] + sum[1]);
+    group->sum16[0] = (int16_t)sum[0];
+    group->sum16[1] = (int16_t)sum[1];
 }
 
-void quantize_zero_groups(const struct quantized_rows *row, int32_t first, int32_t n)
+void quantize_zero_groups(struct quantized_group *row, int32_t first, int32_t n)
 {
-    memset(row->q + (size_t)first * GROUP_ITEMS, 0, (size_t)n * GROUP_ITEMS);
-    for (int32_t g = first; g < first + n; g++) {
-        row->d[g] = row->s[g] = 0;
-        row->sum16[2 * g] = row->sum16[2 * g + 1] = 0;
-        row->sum[g] = 0;
-    }
+    memset(row + first, 0, (size_t)n * sizeof *row);
 }
 
-bool quantize_row_ref(const float *x, int32_t n, const struct quantized_rows *row)
+bool quantize_row_ref(const float *x, int32_t n, struct quantized_group *row)
 {
     const int32_t n_groups = n / GROUP_ITEMS;
 
@@ -65,7 +58,7 @@ bool quantize_row_ref(const float *x, int32_t n, const struct quantized_rows *ro
         if (bits_float(largest) < quantize_smallest)
             quantize_zero_groups(row, g, 1);
         else
-            quantize_group(x + (size_t)g * GROUP_ITEMS, bits_float(largest), row, g);
+            quantize_group(x + (size_t)g * GROUP_ITEMS, bits_float(largest), &row[g]);
     }
     return true;
 }

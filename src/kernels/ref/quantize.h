@@ -12,6 +12,6 @@ static const float quantize_smallest = 0x1p-100f;
 enum { QUANTIZE_NOT_FINITE = 0x7f800000 };
 
 /* Zeros in groups first .. first + n - 1 of a row. */
-void quantize_zero_groups(const struct quantized_rows *row, int32_t first, int32_t n);
+void quantize_zero_groups(struct quantized_group *row, int32_t first, int32_t n);
 
 #endif
