@@ -41,7 +41,8 @@ ALWAYS_INLINE void quantize_store(struct quantized_group *group, int32_t n, __m1
 
     _MM_TRANSPOSE4_PS(end[0], end[1], end[2], end[3]);
     for (int32_t i = 0; i < n; i++)
-        _mm_storeu_ps(&group[i].d, end[i]);
+        _mm_storeu_ps((float *)(void *)((char *)(group + i) + offsetof(struct quantized_group, d)),
+                      end[i]);
 }
 
 static inline __m256i quantize_magnitudes(const float *x)

@@ -71,8 +71,8 @@ ALWAYS_INLINE size_t element_bytes(const enum kv_dtype dtype)
 }
 
 /* The blocks of a sequence lie anywhere, which no hardware prefetcher follows: ask for the V that
- * the scores at hand will need, and for the next K. They do not all fit in the first cache.
- */
+ * the scores at hand will need, and for the next K. They do not all fit in the first cache, where V
+ * is asked for again while the block before it is summed. */
 ALWAYS_INLINE void prefetch(const uint8_t *p)
 {
     _mm_prefetch((const char *)p, _MM_HINT_T1);
