@@ -39,12 +39,12 @@ size_t model_run_bytes(const struct model_run_options *options);
 /* The step memory, for whoever measures it: *n bytes. */
 const void *model_run_memory(const struct model_run *r, size_t *n);
 
-/* Run all layers over the batch: writes its K and V into kv, keeps the last hidden state of the rows
- * that somebody wants: all of a sequence that asks for log-probabilities of its prompt, or when a
- * plugin of attention is on, else the last of one that samples. The last layer computes only those
- * behind K and V. Blocks must have been copied and tables set before; kv is of model_kv_options
- * (model/hooks.h) with the run's plugins. SHOAL_E_INTERRUPTED when it was interrupted (*err is left
- * as it is), or what a plugin failed with that ends the run. */
+/* Run all layers over the batch: writes its K and V into kv, keeps the last hidden state of the
+ * rows that somebody wants: all of a sequence that asks for log-probabilities of its prompt, or
+ * when a plugin of attention is on, else the last of one that samples. The last layer computes only
+ * those behind K and V. Blocks must have been copied and tables set before; kv is of
+ * model_kv_options (model/hooks.h) with the run's plugins. SHOAL_E_INTERRUPTED when it was
+ * interrupted (*err is left as it is), or what a plugin failed with that ends the run. */
 enum shoal_status model_forward(struct model_run *r, const struct step_batch *batch,
                                 struct kv_store *kv, struct shoal_error *err);
 
@@ -55,8 +55,8 @@ struct team *model_team(struct model_run *r);
  * not finite, n_layer for the output; -1 when all were. */
 int32_t model_bad_layer(const struct model_run *r, int32_t row);
 
-/* Logits of n wanted rows of the batch (at most MODEL_LOGIT_ROWS): row i at *logits + i * *ld, valid until
- * the next call. */
+/* Logits of n wanted rows of the batch (at most MODEL_LOGIT_ROWS): row i at *logits + i * *ld,
+ * valid until the next call. */
 void model_logits(struct model_run *r, const int32_t rows[], int32_t n, const float **logits,
                   int64_t *ld);
 

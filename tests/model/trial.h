@@ -22,8 +22,8 @@ struct trial {
     const char *model; /* "embedded" or "tiny" */
     enum cpu_isa isa;
     int32_t threads, block_size;
-    int32_t chunk; /* tokens of a sequence a step */
-    bool is_alone; /* each sequence in steps of its own */
+    int32_t chunk;   /* tokens of a sequence a step */
+    bool is_alone;   /* each sequence in steps of its own */
     bool wants_last; /* of each sequence only its last row; the others' logits are left 0 */
     enum kv_dtype kv_dtype;
     const struct shoal_plugin *plugins[TRIAL_PLUGINS]; /* up to the first NULL */
