@@ -126,6 +126,29 @@ static const struct panel_type panel_types[WEIGHT_TYPE_COUNT] = {
                      .has_half_scales = true},
 };
 
+/* panel_bytes of linear.h, for kernels: with a constant type a few instructions. */
+static inline size_t panel_stride(enum weight_type type, int32_t k)
+{
+    const size_t n_units = (size_t)k / (size_t)panel_types[type].k_multiple;
+
+    return (n_units * (size_t)panel_types[type].unit_bytes + 63) / 64 * 64;
+}
+
+/* Ask for the group (of float types one depth) that is so many bytes further on, maybe of the next
+ * panel; beyond the last panel a prefetch does nothing. Into the second cache (locality 2): the
+ * first one cannot wait for as many lines as are under way from memory. */
+enum { PANEL_PREFETCH_BYTES = 12 * 1024 };
+static inline void panel_prefetch(enum weight_type type, const uint8_t *panel, int32_t group)
+{
+    const int32_t items = panel_types[type].is_float ? 1 : GROUP_ITEMS;
+    const uintptr_t n_bytes =
+        (uintptr_t)(panel_types[type].unit_bytes * items / panel_types[type].k_multiple);
+    const uintptr_t at = (uintptr_t)panel + (uintptr_t)group * n_bytes + PANEL_PREFETCH_BYTES;
+
+    for (uintptr_t i = 0; i < n_bytes; i += 64)
+        __builtin_prefetch((const void *)(at + i), 0, 2);
+}
+
 /* A group of a panel taken apart. */
 struct panel_group {
     uint8_t v[GROUP_VECTORS][VECTOR_BYTES];

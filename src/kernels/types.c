@@ -23,7 +23,5 @@ int32_t weight_k_multiple(enum weight_type type)
 
 size_t panel_bytes(enum weight_type type, int32_t k)
 {
-    const size_t n_units = (size_t)k / (size_t)panel_types[type].k_multiple;
-
-    return (n_units * (size_t)panel_types[type].unit_bytes + 63) / 64 * 64;
+    return panel_stride(type, k);
 }

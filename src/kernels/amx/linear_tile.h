@@ -45,13 +45,9 @@ ALWAYS_INLINE bool has_two_products(const enum weight_type type)
 
 /* Weights of 0 to 3 times scales of 0 to 15: two bytes of an output at a time, as the product of
  * the lower one does not reach the upper one. */
-ALWAYS_INLINE void scale_small_weights(struct tile_group *w)
+ALWAYS_INLINE __m512i scale_small_weights(__m512i v, __m512i scale)
 {
-#pragma GCC unroll 8
-    for (int32_t i = 0; i < GROUP_VECTORS; i++) {
-        const __m512i scale = w->half_scale[i / 4];
-        w->v[i] = _mm512_mullo_epi16(w->v[i], _mm512_or_si512(scale, _mm512_slli_epi32(scale, 16)));
-    }
+    return _mm512_mullo_epi16(v, _mm512_or_si512(scale, _mm512_slli_epi32(scale, 16)));
 }
 
 /* Every weight less its offset fits a signed byte. */
@@ -60,14 +56,20 @@ ALWAYS_INLINE void unpack_group(const enum weight_type type, const uint8_t *pane
 {
     const struct panel_type *has = &panel_types[type];
     const __m512i offset = _mm512_set1_epi8((char)has->offset);
-    struct tile_group w;
+    struct tile_scales w;
 
-    load_group(type, panel, group, &w);
-    if (type == WEIGHT_Q2_K)
-        scale_small_weights(&w);
-#pragma GCC unroll 8
-    for (int32_t i = 0; i < GROUP_VECTORS; i++)
-        _mm512_store_si512(block->v[at][i], has->offset ? _mm512_sub_epi8(w.v[i], offset) : w.v[i]);
+    load_scales(type, panel, group, &w);
+#pragma GCC unroll 4
+    for (int32_t first = 0; first < GROUP_VECTORS; first += 2) {
+        __m512i v[2];
+        load_vectors(type, panel, group, first, v);
+        for (int32_t i = 0; i < 2; i++) {
+            if (type == WEIGHT_Q2_K)
+                v[i] = scale_small_weights(v[i], w.half_scale[first / 4]);
+            _mm512_store_si512(block->v[at][first + i],
+                               has->offset ? _mm512_sub_epi8(v[i], offset) : v[i]);
+        }
+    }
     block->scale[at] = w.scale;
     if (has->has_min || has->has_half_mins)
         block->min[at] = w.min;
@@ -235,7 +237,7 @@ ALWAYS_INLINE void last_tile(const enum weight_type type, const struct linear_ar
 ALWAYS_INLINE void linear_panel(const enum weight_type type, const struct linear_args *args,
                                 int32_t panel_index, int32_t first_row, int32_t end_row)
 {
-    const uint8_t *panel = args->panels + (size_t)panel_index * panel_bytes(type, args->k);
+    const uint8_t *panel = args->panels + (size_t)panel_index * panel_stride(type, args->k);
     const int32_t n_groups = args->k / GROUP_ITEMS;
     struct depth_block block;
 
@@ -266,7 +268,7 @@ ALWAYS_INLINE void linear_panel(const enum weight_type type, const struct linear
 /* Blocks of panels, and in them blocks of rows, that the second-level cache keeps. */
 ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct linear_args *args)
 {
-    const int32_t fit = (int32_t)(PANEL_BLOCK_BYTES / panel_bytes(type, args->k));
+    const int32_t fit = (int32_t)(PANEL_BLOCK_BYTES / panel_stride(type, args->k));
     const int32_t fit_tiles = ROW_BLOCK_BYTES / MAX_TILE_ROWS / args->k;
     const int32_t n_panels = fit > 0 ? fit : 1;
     const int32_t n_rows = MAX_TILE_ROWS * (fit_tiles > 0 ? fit_tiles : 1);

@@ -9,13 +9,7 @@
 
 #include "kernels/avx2/tile_group.h"
 
-enum {
-    TILE_ROWS = 16,
-    HALF_OUTPUTS = 8,
-    BLOCK_BYTES = 128 * 1024,
-    PREFETCH_ROWS = 2,
-    PREFETCH_BYTES = 3072
-};
+enum { TILE_ROWS = 16, HALF_OUTPUTS = 8, BLOCK_BYTES = 128 * 1024 };
 
 /* Group `group` of outputs first .. first + 7, first being 0 or 8, ready for the product. */
 typedef void (*tile_load_t)(const enum weight_type type, const uint8_t *panel, int32_t group,
@@ -43,26 +37,13 @@ ALWAYS_INLINE __m256 add_group(const enum weight_type type, const struct tile_gr
     return acc;
 }
 
-/* The group that is PREFETCH_BYTES further on, maybe of the next panel; beyond the last panel a
- * prefetch does nothing. It lets a tile's computing overlap with memory; a single row is bound by
- * memory, and the hardware's own prefetching is then the better one. */
-ALWAYS_INLINE void prefetch_group(const enum weight_type type, const uint8_t *panel, int32_t group)
-{
-    const uintptr_t n_bytes = (uintptr_t)panel_types[type].unit_bytes * GROUP_ITEMS /
-                              (uintptr_t)panel_types[type].k_multiple;
-    const uintptr_t at = (uintptr_t)panel + (uintptr_t)group * n_bytes + PREFETCH_BYTES;
-
-    for (uintptr_t i = 0; i < n_bytes; i += 64)
-        _mm_prefetch((const char *)(at + i), _MM_HINT_T0);
-}
-
 /* n_rows rows, at most TILE_ROWS, from first_row, times one panel. ahead: NULL when memory has
  * enough to do. */
 ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_args *args,
                                const tile_load_t load, const tile_dot_t dot, struct ahead *ahead,
                                int32_t panel_index, int32_t first_row, int32_t n_rows)
 {
-    const uint8_t *panel = args->panels + (size_t)panel_index * panel_bytes(type, args->k);
+    const uint8_t *panel = args->panels + (size_t)panel_index * panel_stride(type, args->k);
     const int32_t n_groups = args->k / GROUP_ITEMS;
     const struct quantized_group *x = args->x + (size_t)first_row * (size_t)n_groups;
     float *out = args->out + first_row * args->ld_out + (int64_t)PANEL_OUTPUTS * panel_index;
@@ -72,8 +53,7 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
         acc[t][0] = acc[t][1] = _mm256_setzero_ps();
 
     for (int32_t g = 0; g < n_groups; g++) {
-        if (n_rows >= PREFETCH_ROWS)
-            prefetch_group(type, panel, g);
+        panel_prefetch(type, panel, g);
         if (ahead)
             ahead_ask(ahead);
 #pragma GCC unroll 2
@@ -101,7 +81,7 @@ ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct li
                                     const tile_load_t load, const tile_dot_t dot)
 {
     const int32_t n_tiles = (args->n_rows + TILE_ROWS - 1) / TILE_ROWS;
-    const int32_t fit = (int32_t)(BLOCK_BYTES / panel_bytes(type, args->k));
+    const int32_t fit = (int32_t)(BLOCK_BYTES / panel_stride(type, args->k));
     const int32_t n_block = fit > 0 ? fit : 1;
 
     for (int32_t first = 0; first < args->n_panels; first += n_block) {

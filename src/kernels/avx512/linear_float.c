@@ -7,7 +7,7 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-enum { TILE_ROWS = 12, BLOCK_BYTES = 128 * 1024, PREFETCH_ROWS = 4, PREFETCH_BYTES = 3072 };
+enum { TILE_ROWS = 12, BLOCK_BYTES = 128 * 1024 };
 
 /* 16 outputs at depth k. */
 ALWAYS_INLINE __m512 load_weights(const enum weight_type type, const uint8_t *panel, int32_t k)
@@ -20,20 +20,11 @@ ALWAYS_INLINE __m512 load_weights(const enum weight_type type, const uint8_t *pa
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
 }
 
-/* As prefetch_group of linear_tile.h does. */
-ALWAYS_INLINE void prefetch_weights(const enum weight_type type, const uint8_t *panel, int32_t k)
-{
-    const uintptr_t n_bytes = (uintptr_t)panel_types[type].unit_bytes;
-
-    _mm_prefetch((const char *)((uintptr_t)panel + (uintptr_t)k * n_bytes + PREFETCH_BYTES),
-                 _MM_HINT_T0);
-}
-
 /* n_rows rows, at most TILE_ROWS, from first_row, times one panel. */
 ALWAYS_INLINE void float_tile(const enum weight_type type, const struct linear_args *args,
                               int32_t panel_index, int32_t first_row, const int32_t n_rows)
 {
-    const uint8_t *panel = args->panels + (size_t)panel_index * panel_bytes(type, args->k);
+    const uint8_t *panel = args->panels + (size_t)panel_index * panel_stride(type, args->k);
     const size_t stride = (size_t)args->k;
     const float *x = args->xf + (size_t)first_row * stride;
     float *out = args->out + first_row * args->ld_out + (int64_t)PANEL_OUTPUTS * panel_index;
@@ -46,8 +37,7 @@ ALWAYS_INLINE void float_tile(const enum weight_type type, const struct linear_a
     for (int32_t k = 0; k < args->k; k++) {
         const __m512 w = load_weights(type, panel, k);
 
-        if (n_rows >= PREFETCH_ROWS)
-            prefetch_weights(type, panel, k);
+        panel_prefetch(type, panel, k);
 #pragma GCC unroll 12
         for (int32_t t = 0; t < n_rows; t++)
             acc[t] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[(size_t)t * stride + (size_t)k]), acc[t]);
@@ -105,7 +95,7 @@ ALWAYS_INLINE void float_rows(const enum weight_type type, const struct linear_a
 ALWAYS_INLINE void linear_float(const enum weight_type type, const struct linear_args *args)
 {
     const int32_t n_tiles = (args->n_rows + TILE_ROWS - 1) / TILE_ROWS;
-    const int32_t fit = (int32_t)(BLOCK_BYTES / panel_bytes(type, args->k));
+    const int32_t fit = (int32_t)(BLOCK_BYTES / panel_stride(type, args->k));
     const int32_t n_block = fit > 0 ? fit : 1;
 
     for (int32_t first = 0; first < args->n_panels; first += n_block) {

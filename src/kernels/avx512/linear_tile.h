@@ -10,16 +10,21 @@
 
 #include <string.h>
 
-/* Twelve accumulators, eight vectors of weights, their scales and the products of a bunch of rows
- * fill the 32 registers. */
+/* The accumulators of a tile, the products of a bunch of its rows, and what they are multiplied
+ * with fill the 32 registers. Half scales take two products a row. */
 enum {
-    TILE_ROWS = 12,
-    BUNCH_ROWS = 6,
+    TILE_ROWS = 16,
+    BUNCH_ROWS = 8,
+    HALVES_BUNCH_ROWS = 4,
     BLOCK_BYTES = 128 * 1024,
-    NEAR_ROWS = 7,
-    NEAR_GROUP_BYTES = 400,
-    NEAR_BYTES = 3072,
-    FAR_BYTES = 8192
+    AHEAD_ROWS = 7
+};
+
+/* One group of a panel. */
+struct tile_weights {
+    const uint8_t *panel;
+    int32_t group;
+    struct tile_scales scales;
 };
 
 /* One group of a tile's rows, each so many groups after the row before. */
@@ -33,23 +38,26 @@ ALWAYS_INLINE const struct quantized_group *group_of(const struct tile_rows *x, 
     return x->first + (size_t)t * x->stride;
 }
 
-/* Vectors first .. first + n - 1 times the activations of n_rows rows. The rows take turns: one
+/* Vectors first and first + 1 of a group times the activations of n_rows rows. Weights are taken
+ * apart just before they are used, which leaves registers for more rows. The rows take turns: one
  * row's products are a chain, each waiting for the one before, and a core that shares its
  * schedulers with another thread does not look far enough ahead to overlap the chains by itself. */
-ALWAYS_INLINE void dot_vectors(__m512i sums[], const __m512i v[GROUP_VECTORS],
+ALWAYS_INLINE void dot_vectors(const enum weight_type type, const struct tile_weights *w,
                                const struct tile_rows *x, const int32_t n_rows, const int32_t first,
-                               const int32_t n)
+                               __m512i sums[])
 {
+    __m512i v[2];
+
+    load_vectors(type, w->panel, w->group, first, v);
+#pragma GCC unroll 2
+    for (int32_t i = 0; i < 2; i++)
 #pragma GCC unroll 8
-    for (int32_t i = first; i < first + n; i++) {
-#pragma GCC unroll 6
         for (int32_t t = 0; t < n_rows; t++) {
             int32_t a;
 
-            memcpy(&a, group_of(x, t)->q + 4 * i, sizeof a);
+            memcpy(&a, group_of(x, t)->q + 4 * (first + i), sizeof a);
             sums[t] = _mm512_dpbusd_epi32(sums[t], v[i], _mm512_set1_epi32(a));
         }
-    }
 }
 
 /* What an offset, a power of two up to 128, takes off the products of row t: where their sum
@@ -71,73 +79,70 @@ ALWAYS_INLINE __m512i times_sums(__m512i sum, __m512i pairs, const struct tile_r
 }
 
 /* The integer products of n_rows rows. */
-ALWAYS_INLINE void dot_rows(const enum weight_type type, const struct tile_group *w,
+ALWAYS_INLINE void dot_rows(const enum weight_type type, const struct tile_weights *w,
                             const struct tile_rows *x, const int32_t n_rows, __m512i dots[])
 {
     const struct panel_type *has = &panel_types[type];
-    __m512i second[BUNCH_ROWS];
+    __m512i second[HALVES_BUNCH_ROWS];
 
-#pragma GCC unroll 6
-    for (int32_t t = 0; t < n_rows; t++) {
-        dots[t] = second[t] = _mm512_setzero_si512();
-        if (has->offset && !has->has_half_scales)
-            dots[t] = start_sum(has->offset, x, t);
-    }
+#pragma GCC unroll 8
+    for (int32_t t = 0; t < n_rows; t++)
+        dots[t] = has->offset && !has->has_half_scales ? start_sum(has->offset, x, t)
+                                                       : _mm512_setzero_si512();
     if (!has->has_half_scales) {
-        dot_vectors(dots, w->v, x, n_rows, 0, GROUP_VECTORS);
+#pragma GCC unroll 4
+        for (int32_t i = 0; i < GROUP_VECTORS; i += 2)
+            dot_vectors(type, w, x, n_rows, i, dots);
         return;
     }
-    dot_vectors(dots, w->v, x, n_rows, 0, GROUP_VECTORS / 2);
-    dot_vectors(second, w->v, x, n_rows, GROUP_VECTORS / 2, GROUP_VECTORS / 2);
-#pragma GCC unroll 6
+#pragma GCC unroll 4
+    for (int32_t t = 0; t < n_rows; t++)
+        second[t] = _mm512_setzero_si512();
+#pragma GCC unroll 2
+    for (int32_t i = 0; i < GROUP_VECTORS / 2; i += 2) {
+        dot_vectors(type, w, x, n_rows, i, dots);
+        dot_vectors(type, w, x, n_rows, GROUP_VECTORS / 2 + i, second);
+    }
+#pragma GCC unroll 4
     for (int32_t t = 0; t < n_rows; t++) {
-        dots[t] = _mm512_add_epi32(_mm512_mullo_epi32(dots[t], w->half_scale[0]),
-                                   _mm512_mullo_epi32(second[t], w->half_scale[1]));
+        dots[t] = _mm512_add_epi32(_mm512_mullo_epi32(dots[t], w->scales.half_scale[0]),
+                                   _mm512_mullo_epi32(second[t], w->scales.half_scale[1]));
         if (has->offset)
-            dots[t] = times_sums(dots[t], w->offsets, x, t);
+            dots[t] = times_sums(dots[t], w->scales.offsets, x, t);
     }
 }
 
-/* One group of n_rows rows, at most BUNCH_ROWS, onto 16 outputs each. */
-ALWAYS_INLINE void add_groups(const enum weight_type type, const struct tile_group *w,
+/* One group of n_rows rows, a bunch, onto 16 outputs each. */
+ALWAYS_INLINE void add_groups(const enum weight_type type, const struct tile_weights *w,
                               const struct tile_rows *x, const int32_t n_rows, __m512 acc[])
 {
     const struct panel_type *has = &panel_types[type];
+    const struct tile_scales *s = &w->scales;
     __m512i dots[BUNCH_ROWS];
 
     dot_rows(type, w, x, n_rows, dots);
-#pragma GCC unroll 6
+#pragma GCC unroll 8
     for (int32_t t = 0; t < n_rows; t++) {
         const __m512 d = _mm512_set1_ps(group_of(x, t)->d);
 
-        acc[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t]), _mm512_mul_ps(w->scale, d), acc[t]);
+        acc[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t]), _mm512_mul_ps(s->scale, d), acc[t]);
         if (has->has_min)
-            acc[t] = _mm512_fmadd_ps(w->min, _mm512_set1_ps(group_of(x, t)->s), acc[t]);
+            acc[t] = _mm512_fmadd_ps(s->min, _mm512_set1_ps(group_of(x, t)->s), acc[t]);
         if (has->has_half_mins) {
-            const __m512i m = times_sums(_mm512_setzero_si512(), w->half_mins, x, t);
-            acc[t] = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(m), _mm512_mul_ps(w->min, d), acc[t]);
+            const __m512i m = times_sums(_mm512_setzero_si512(), s->half_mins, x, t);
+            acc[t] = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(m), _mm512_mul_ps(s->min, d), acc[t]);
         }
     }
 }
 
-/* Ask for the group that is NEAR_BYTES or FAR_BYTES further on, maybe of the next panel; beyond the
- * last panel a prefetch does nothing. What comes faster than the first cache can wait for, to tiles
- * of few rows or by types of 8 bits, is asked into the second one, and earlier. A single row is
- * bound by memory: the hardware's own prefetching is the better one there. */
-ALWAYS_INLINE void prefetch_group(const enum weight_type type, const uint8_t *panel, int32_t group,
-                                  const int32_t n_rows)
+/* Rows of a bunch: as many as there are registers for, and bunches as even as they can be. */
+ALWAYS_INLINE int32_t bunch_rows(const enum weight_type type, const int32_t n_rows)
 {
-    const uintptr_t n_bytes = (uintptr_t)panel_types[type].unit_bytes * GROUP_ITEMS /
-                              (uintptr_t)panel_types[type].k_multiple;
-    const uintptr_t at = (uintptr_t)panel + (uintptr_t)group * n_bytes;
+    const int32_t most = panel_types[type].has_half_scales ? HALVES_BUNCH_ROWS : BUNCH_ROWS;
 
-    if (n_rows == 1)
-        return;
-    for (uintptr_t i = 0; i < n_bytes; i += 64)
-        if (n_rows >= NEAR_ROWS && n_bytes < NEAR_GROUP_BYTES)
-            _mm_prefetch((const char *)(at + NEAR_BYTES + i), _MM_HINT_T0);
-        else
-            _mm_prefetch((const char *)(at + FAR_BYTES + i), _MM_HINT_T1);
+    const int32_t n = (n_rows + most - 1) / most;
+
+    return (n_rows + n - 1) / n;
 }
 
 /* n_rows rows, at most TILE_ROWS, from first_row, times one panel. ahead: NULL when memory has
@@ -146,36 +151,35 @@ ALWAYS_INLINE void linear_tile(const enum weight_type type, const struct linear_
                                struct ahead *ahead, int32_t panel_index, int32_t first_row,
                                const int32_t n_rows)
 {
-    const uint8_t *panel = args->panels + (size_t)panel_index * panel_bytes(type, args->k);
     const int32_t n_groups = args->k / GROUP_ITEMS;
     const size_t stride = (size_t)n_groups;
+    const uint8_t *panel = args->panels + (size_t)panel_index * panel_stride(type, args->k);
     const struct quantized_group *first = args->x + (size_t)first_row * stride;
     float *out = args->out + first_row * args->ld_out + (int64_t)PANEL_OUTPUTS * panel_index;
-    /* Half scales take two sums a row. */
-    const int32_t n_bunch = panel_types[type].has_half_scales ? BUNCH_ROWS / 2 : BUNCH_ROWS;
+    const int32_t n_bunch = bunch_rows(type, n_rows);
     struct ahead nothing = {0};
     /* The loop has no register for it. */
     struct ahead *volatile const ask = ahead ? ahead : &nothing;
     __m512 acc[TILE_ROWS];
 
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (int32_t t = 0; t < n_rows; t++)
         acc[t] = _mm512_setzero_ps();
 
     for (int32_t g = 0; g < n_groups; g++) {
-        struct tile_group w;
+        struct tile_weights w = {.panel = panel, .group = g};
 
-        load_group(type, panel, g, &w);
-        prefetch_group(type, panel, g, n_rows);
-        if (n_rows >= NEAR_ROWS)
+        load_scales(type, panel, g, &w.scales);
+        panel_prefetch(type, panel, g);
+        if (n_rows >= AHEAD_ROWS)
             ahead_ask(ask);
-#pragma GCC unroll 12
+#pragma GCC unroll 16
         for (int32_t t = 0; t < n_rows; t += n_bunch) {
             const struct tile_rows x = {first + (size_t)t * stride + g, stride};
             add_groups(type, &w, &x, n_rows - t < n_bunch ? n_rows - t : n_bunch, acc + t);
         }
     }
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (int32_t t = 0; t < n_rows; t++)
         _mm512_storeu_ps(out + t * args->ld_out, acc[t]);
 }
@@ -218,8 +222,20 @@ ALWAYS_INLINE void linear_rows(const enum weight_type type, const struct linear_
     case 11:
         linear_tile(type, args, ahead, panel, first_row, 11);
         break;
-    default:
+    case 12:
         linear_tile(type, args, ahead, panel, first_row, 12);
+        break;
+    case 13:
+        linear_tile(type, args, ahead, panel, first_row, 13);
+        break;
+    case 14:
+        linear_tile(type, args, ahead, panel, first_row, 14);
+        break;
+    case 15:
+        linear_tile(type, args, ahead, panel, first_row, 15);
+        break;
+    default:
+        linear_tile(type, args, ahead, panel, first_row, 16);
         break;
     }
 }
@@ -231,7 +247,7 @@ ALWAYS_INLINE void linear_rows(const enum weight_type type, const struct linear_
 ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct linear_args *args)
 {
     const int32_t n_tiles = (args->n_rows + TILE_ROWS - 1) / TILE_ROWS;
-    const int32_t fit = (int32_t)(BLOCK_BYTES / panel_bytes(type, args->k));
+    const int32_t fit = (int32_t)(BLOCK_BYTES / panel_stride(type, args->k));
     const int32_t n_block = fit > 0 ? fit : 1;
 
     for (int32_t first = 0; first < args->n_panels; first += n_block) {
