@@ -80,10 +80,16 @@ struct attention_args {
     struct attention_next next; /* its K is fetched from memory meanwhile */
 };
 
+/* The logarithm of block_size: a division by it for each block of a task is not cheap. */
+static inline int32_t block_shift(const struct attention_args *a)
+{
+    return __builtin_ctz((unsigned)a->block_size);
+}
+
 /* The head's run of bytes in the block of a position. */
 static inline const uint8_t *attention_head_at(const struct attention_args *a, int32_t position)
 {
-    return a->layer + (size_t)a->block_table[position / a->block_size] * a->block_stride +
+    return a->layer + (size_t)a->block_table[position >> block_shift(a)] * a->block_stride +
            a->head_offset;
 }
 

@@ -18,26 +18,24 @@ ALWAYS_INLINE size_t element_bytes(const enum kv_dtype dtype)
 
 static void span_init(struct span *s, const struct attention_args *a, int32_t split, int32_t n_keys)
 {
-    const int32_t n_blocks = (n_keys + a->block_size - 1) / a->block_size;
-    const int32_t first_block = split * (KV_SPLIT_TOKENS / a->block_size);
+    const int32_t shift = block_shift(a), n_blocks = (n_keys + a->block_size - 1) >> shift;
     const size_t tile_bytes = kv_head_bytes(a->dtype, a->block_size, a->head_dim) / 2;
 
     s->block_size = a->block_size;
     s->head_dim = a->head_dim;
     s->n_part = attention_part_floats(a->head_dim);
     s->v_offset = tile_bytes;
-    s->v_stride = tile_bytes / (size_t)a->block_size;
+    s->v_stride = tile_bytes >> shift;
     s->scale = a->scale;
     s->w = a->block_size < 16 ? 8 : 16;
     for (int32_t i = 0; i < n_blocks; i++)
-        s->blocks[i] =
-            a->layer + (size_t)a->block_table[first_block + i] * a->block_stride + a->head_offset;
+        s->blocks[i] = attention_head_at(a, split * KV_SPLIT_TOKENS + i * a->block_size);
     for (int32_t i = 0; i < SPLIT_VECTORS + 8; i++) {
         const int32_t t = 8 * i < n_keys ? 8 * i : (n_keys - 1) / 8 * 8;
-        const size_t slot = (size_t)(t % a->block_size), lane = slot % s->w;
+        const size_t slot = (size_t)(t & (a->block_size - 1)), lane = slot & (s->w - 1);
         /* of q8_0 four dimensions of a token lie together */
         const size_t lane_bytes = a->dtype == KV_Q8_0 ? 4 : element_bytes(a->dtype);
-        s->tiles[i] = s->blocks[t / a->block_size] + (slot - lane) * s->v_stride;
+        s->tiles[i] = s->blocks[t >> shift] + (slot - lane) * s->v_stride;
         s->k[i] = s->tiles[i] + lane * lane_bytes;
     }
 }

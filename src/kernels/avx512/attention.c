@@ -25,24 +25,23 @@ static void find_next(struct span *s, const struct attention_next *next)
 
 static void span_init(struct span *s, const struct attention_args *a, int32_t split, int32_t n_keys)
 {
-    const int32_t n_blocks = (n_keys + a->block_size - 1) / a->block_size;
-    const int32_t first_block = split * (KV_SPLIT_TOKENS / a->block_size);
+    const int32_t shift = block_shift(a);
+    const int32_t n_blocks = (n_keys + a->block_size - 1) >> shift;
     const size_t tile_bytes = kv_head_bytes(a->dtype, a->block_size, a->head_dim) / 2;
 
     s->block_size = a->block_size;
     s->head_dim = a->head_dim;
     s->n_part = attention_part_floats(a->head_dim);
     s->v_offset = tile_bytes;
-    s->v_stride = tile_bytes / (size_t)a->block_size;
+    s->v_stride = tile_bytes >> shift;
     s->scale = a->scale;
     find_next(s, &a->next);
     for (int32_t i = 0; i < n_blocks; i++)
-        s->blocks[i] =
-            a->layer + (size_t)a->block_table[first_block + i] * a->block_stride + a->head_offset;
+        s->blocks[i] = attention_head_at(a, split * KV_SPLIT_TOKENS + i * a->block_size);
     for (int32_t i = 0; i < SPLIT_VECTORS + 8; i++) {
         const int32_t t = 16 * i < n_keys ? 16 * i : (n_keys - 1) / 16 * 16;
-        const int32_t block = t / a->block_size;
-        s->low[i] = s->blocks[block] + (size_t)(t % a->block_size) * s->v_stride;
+        const int32_t block = t >> shift;
+        s->low[i] = s->blocks[block] + (size_t)(t & (a->block_size - 1)) * s->v_stride;
         s->high[i] = block + 1 < n_blocks ? s->blocks[block + 1] : s->blocks[block];
     }
 }
