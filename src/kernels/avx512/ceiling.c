@@ -21,14 +21,18 @@ static double int8_avx512(int64_t n)
 {
     __m512i sums[CHAINS], a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(5);
 
-    for (int j = 0; j < CHAINS; j++)
+#pragma GCC unroll 12
+    for (int j = 0; j < CHAINS; j++) {
         sums[j] = _mm512_setzero_si512();
+        __asm__ volatile("" : "+v"(sums[j]));
+    }
     for (int64_t i = 0; i < n; i++) {
 #pragma GCC unroll 12
         for (int j = 0; j < CHAINS; j++)
             sums[j] = _mm512_dpbusd_epi32(sums[j], a, b);
         __asm__ volatile("" : "+v"(a), "+v"(b));
     }
+#pragma GCC unroll 12
     for (int j = 0; j < CHAINS; j++)
         __asm__ volatile("" : "+v"(sums[j]));
     return 2.0 * 64 * CHAINS * (double)n;
@@ -38,14 +42,18 @@ static double fma_avx512(int64_t n)
 {
     __m512 sums[CHAINS], a = _mm512_set1_ps(0.5f), b = _mm512_set1_ps(0.25f);
 
-    for (int j = 0; j < CHAINS; j++)
+#pragma GCC unroll 12
+    for (int j = 0; j < CHAINS; j++) {
         sums[j] = _mm512_setzero_ps();
+        __asm__ volatile("" : "+v"(sums[j]));
+    }
     for (int64_t i = 0; i < n; i++) {
 #pragma GCC unroll 12
         for (int j = 0; j < CHAINS; j++)
             sums[j] = _mm512_fmadd_ps(sums[j], a, b);
         __asm__ volatile("" : "+v"(a), "+v"(b));
     }
+#pragma GCC unroll 12
     for (int j = 0; j < CHAINS; j++)
         __asm__ volatile("" : "+v"(sums[j]));
     return 2.0 * 16 * CHAINS * (double)n;
