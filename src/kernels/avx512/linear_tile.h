@@ -11,13 +11,15 @@
 #include <string.h>
 
 /* The accumulators of a tile, the products of a bunch of its rows, and what they are multiplied
- * with fill the 32 registers. Half scales take two products a row. */
+ * with fill the 32 registers. Half scales take two products a row. Tiles of fewer rows than AHEAD_*
+ * do not ask for what comes ahead: to them it would cost more than it saves attention. */
 enum {
     TILE_ROWS = 16,
     BUNCH_ROWS = 8,
     HALVES_BUNCH_ROWS = 4,
     BLOCK_BYTES = 128 * 1024,
-    AHEAD_ROWS = 7
+    AHEAD_ROWS = 7,
+    AHEAD_ONLY_ROWS = 12
 };
 
 /* One group of a panel. */
@@ -243,12 +245,13 @@ ALWAYS_INLINE void linear_rows(const enum weight_type type, const struct linear_
 /* Blocks of panels that the second-level cache keeps; in a block one tile of rows, shared out
  * evenly, after the other: its activations stay in the first-level cache while the panels stream
  * past. The first tile brings the panels from memory; during the others memory has time for what
- * comes ahead. */
+ * comes ahead, as it has during an only one that computes long enough with each weight. */
 ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct linear_args *args)
 {
     const int32_t n_tiles = (args->n_rows + TILE_ROWS - 1) / TILE_ROWS;
     const int32_t fit = (int32_t)(BLOCK_BYTES / panel_stride(type, args->k));
     const int32_t n_block = fit > 0 ? fit : 1;
+    const int32_t first_asking = n_tiles == 1 && args->n_rows >= AHEAD_ONLY_ROWS ? 0 : 1;
 
     for (int32_t first = 0; first < args->n_panels; first += n_block) {
         const int32_t left = args->n_panels - first;
@@ -256,7 +259,7 @@ ALWAYS_INLINE void linear_quantized(const enum weight_type type, const struct li
 
         for (int32_t i = 0, row = 0; i < n_tiles; i++) {
             const int32_t n = (args->n_rows - row) / (n_tiles - i);
-            struct ahead *ahead = i > 0 ? args->ahead : NULL;
+            struct ahead *ahead = i >= first_asking ? args->ahead : NULL;
 
             for (int32_t p = first; p < end; p++)
                 linear_rows(type, args, ahead, p, row, n);
