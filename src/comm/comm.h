@@ -84,13 +84,30 @@ struct comm_backoff {
 struct comm_backoff comm_backoff_begin(const struct comm *c);
 void comm_backoff_wait(struct comm_backoff *state);
 
+/* A bell that ranks on rank 0's machine ring to wake it: a message that comes wakes nobody, and to
+ * look for one takes time from whatever computes on the same core. */
+struct comm_bell;
+
+/* Collective. */
+enum shoal_status comm_bell_create(struct comm *c, struct comm_bell **out, struct shoal_error *err);
+void comm_bell_destroy(struct comm_bell *b); /* not collective; NULL is fine */
+/* On rank 0: can this rank ring? One on another machine cannot. */
+bool comm_bell_reaches(const struct comm_bell *b, int32_t rank);
+/* Any rank (where it cannot ring, nothing happens), any thread; never blocks. about: for the rank
+ * that waits. A ring is lost only when so many are under way that rank 0 wakes anyway. */
+void comm_bell_ring(struct comm_bell *b, uint64_t about);
+/* Rank 0: sleep until someone rings, at most max_ns, and take one ring. False: nobody rang, or a
+ * signal came. */
+bool comm_bell_wait(struct comm_bell *b, int64_t max_ns, int32_t *rank, uint64_t *about);
+
 /* One copy of n bytes a machine, zeroed. Collective over its ranks: the lowest makes it (writable
  * only there, and only until comm_shared_seal), the others map the same memory, read-only. Through
  * a memfd that is passed on, so /dev/shm may be small; when it cannot be had, each rank gets memory
  * of its own, is_private and is_maker are true on all and one warning says what it costs. So it is
  * with one rank a machine, without the warning. What the maker writes is seen by the others after
  * comm_node_barrier.
- * The environment variable SHOAL_NO_SHARED=1, on any rank, forces memory of its own on all. */
+ * The environment variable SHOAL_NO_SHARED=1, on any rank, forces memory of its own on all. A rank
+ * that has it does not ring bells either. */
 struct comm_shared {
     void *bytes; /* (n) aligned to a page */
     size_t n;

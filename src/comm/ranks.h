@@ -8,6 +8,8 @@
 #include "comm/comm.h"
 
 #include <mpi.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 struct message_chunk;
 
@@ -47,6 +49,13 @@ enum shoal_status comm_ranks_broadcast(struct comm *c, const struct ranks *r, vo
                                        struct shoal_error *err);
 enum shoal_status comm_ranks_barrier(struct comm *c, const struct ranks *r,
                                      struct shoal_error *err);
+
+/* SHOAL_NO_SHARED, which see in comm.h. */
+bool comm_sharing_is_forbidden(void);
+/* A name for an abstract socket (it begins with 0) that no other has: it lives in no file system
+ * and ends with its socket. */
+enum shoal_status comm_name_socket(struct sockaddr_un *address, socklen_t *n_address,
+                                   struct shoal_error *err);
 
 /* Room for the first messages. False: out of memory. */
 bool comm_messages_init(struct comm *c);

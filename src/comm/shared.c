@@ -22,10 +22,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -49,30 +47,6 @@ struct hand_over {
 static enum shoal_status failed(struct shoal_error *err, const char *call)
 {
     return shoal_fail(err, SHOAL_E_IO, "%s: %s", call, strerror(errno));
-}
-
-static bool is_forbidden(void)
-{
-    const char *value = getenv("SHOAL_NO_SHARED");
-
-    return value && *value && strcmp(value, "0") != 0;
-}
-
-/* An abstract name (it begins with 0): it lives in no file system and ends with its socket. */
-static enum shoal_status name_socket(struct hand_over *h, struct shoal_error *err)
-{
-    const size_t n_path = sizeof h->address.sun_path;
-    uint64_t random[2];
-
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        return failed(err, "getrandom");
-    const int n =
-        snprintf(h->address.sun_path + 1, n_path - 1, "shoal-%ld-%016llx%016llx", (long)getpid(),
-                 (unsigned long long)random[0], (unsigned long long)random[1]);
-
-    h->address.sun_family = AF_UNIX;
-    h->n_address = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
-    return SHOAL_OK;
 }
 
 static enum shoal_status open_socket(struct hand_over *h, struct shoal_error *err)
@@ -117,7 +91,7 @@ static enum shoal_status make(struct hand_over *h, int n_others, struct shoal_er
     enum shoal_status status = map(h, PROT_READ | PROT_WRITE, err);
 
     if (!status)
-        status = name_socket(h, err);
+        status = comm_name_socket(&h->address, &h->n_address, err);
     if (!status)
         status = open_socket(h, err);
     if (status)
@@ -228,7 +202,7 @@ static enum shoal_status hand_over(struct comm *c, struct hand_over *h, struct s
     const int n_others = c->node.size - 1;
     enum shoal_status status = SHOAL_OK;
 
-    if (is_forbidden())
+    if (comm_sharing_is_forbidden())
         status = shoal_fail(err, SHOAL_E_UNSUPPORTED, "SHOAL_NO_SHARED is set");
     else if (is_maker)
         status = make(h, n_others, err);

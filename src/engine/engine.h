@@ -10,6 +10,7 @@
 #include "engine/executor.h"
 #include "engine/requests.h"
 #include "engine/settings.h"
+#include "engine/step_times.h"
 #include "engine/trace.h"
 #include "sched/sched.h"
 #include "step/log.h"
@@ -23,9 +24,9 @@ struct lane {
     int64_t n_steps, n_tokens;
     int64_t compute_ns, communicate_ns, wait_ns;
     int32_t blocks_peak;
-    int64_t planned_ns;  /* clock when the plan under way was submitted */
-    int64_t last_ns;     /* how long the step before was under way, */
-    int32_t last_tokens; /* and its tokens */
+    int64_t planned_ns; /* clock when the plan under way was submitted */
+    int64_t rung_ns;    /* when the rank last said that its result is on its way */
+    struct step_times times;
 };
 
 struct plugins;
@@ -39,6 +40,7 @@ struct shoal_engine {
     struct text settings_text;    /* changed by parsing */
     struct text effective;        /* "name = value" lines as they hold */
     struct comm *comm;
+    struct comm_bell *bell; /* with more than one group: rung with each result */
     struct kernels kernels;
     struct gguf *gguf; /* until the model is packed */
     void *built_in;    /* bytes of the tiny model, while gguf borrows them */

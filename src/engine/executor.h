@@ -19,9 +19,6 @@ struct executor_ops {
     /* *result is NULL while it is not there; else the executor's, until the next submit. */
     enum shoal_status (*poll)(struct executor *x, const struct step_result **result,
                               struct shoal_error *err);
-    /* Wait until poll may have something new, at most max_ns; may return early. NULL where submit
-     * returns with the result. */
-    void (*wait)(struct executor *x, int64_t max_ns);
     void (*close)(struct executor *x);
     /* Call body with the threads that submit computes with kept at hand. NULL where submit does not
      * compute. */
@@ -37,15 +34,16 @@ struct executor {
  * destroyed when the call fails, too. */
 enum shoal_status executor_inline(struct executor **out, struct worker *worker,
                                   struct shoal_error *err);
+/* Rings the bell, which is borrowed, when a result is there; NULL: does not. */
 enum shoal_status executor_thread(struct executor **out, struct worker *worker,
-                                  struct shoal_error *err);
+                                  struct comm_bell *bell, struct shoal_error *err);
 /* comm is borrowed. close tells the rank to stop. */
 enum shoal_status executor_rank(struct executor **out, struct comm *comm, int32_t rank,
                                 const struct step_limits *limits, struct shoal_error *err);
 
-/* The other end of executor_rank: serve plans from rank 0 until it says stop. Returns
- * SHOAL_E_INTERRUPTED when *interrupt was set. */
-enum shoal_status executor_serve(struct comm *comm, struct worker *worker,
+/* The other end of executor_rank: serve plans from rank 0 until it says stop, and ring the bell
+ * with each result (NULL: do not). Returns SHOAL_E_INTERRUPTED when *interrupt was set. */
+enum shoal_status executor_serve(struct comm *comm, struct worker *worker, struct comm_bell *bell,
                                  const struct step_limits *limits, const _Atomic int *interrupt,
                                  struct shoal_error *err);
 

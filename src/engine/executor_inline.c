@@ -41,7 +41,7 @@ static void gather(struct executor *x, void (*body)(void *user), void *user)
     worker_gather(((struct inline_executor *)x)->worker, body, user);
 }
 
-static const struct executor_ops inline_ops = {submit, poll, NULL, close_inline, gather};
+static const struct executor_ops inline_ops = {submit, poll, close_inline, gather};
 
 enum shoal_status executor_inline(struct executor **out, struct worker *worker,
                                   struct shoal_error *err)

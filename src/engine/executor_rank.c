@@ -103,7 +103,7 @@ static void close_rank(struct executor *x)
     mem_free(me);
 }
 
-static const struct executor_ops rank_ops = {submit, poll, NULL, close_rank, NULL};
+static const struct executor_ops rank_ops = {submit, poll, close_rank, NULL};
 
 enum shoal_status executor_rank(struct executor **out, struct comm *comm, int32_t rank,
                                 const struct step_limits *limits, struct shoal_error *err)
@@ -143,6 +143,7 @@ enum shoal_status executor_rank(struct executor **out, struct comm *comm, int32_
 struct serving {
     struct comm *comm;
     struct worker *worker;
+    struct comm_bell *bell;
     const struct step_limits *limits;
     const _Atomic int *interrupt;
     struct step_plan plan;
@@ -201,6 +202,8 @@ static enum shoal_status serve(struct serving *s)
                            &sending, err);
         if (status != SHOAL_OK)
             return status;
+        if (s->bell)
+            comm_bell_ring(s->bell, out.step);
         is_sending = true;
         waited_since = clock_ns();
     }
@@ -213,12 +216,13 @@ static void serve_gathered(void *user)
     s->status = serve(s);
 }
 
-enum shoal_status executor_serve(struct comm *comm, struct worker *worker,
+enum shoal_status executor_serve(struct comm *comm, struct worker *worker, struct comm_bell *bell,
                                  const struct step_limits *limits, const _Atomic int *interrupt,
                                  struct shoal_error *err)
 {
     struct serving s = {.comm = comm,
                         .worker = worker,
+                        .bell = bell,
                         .limits = limits,
                         .interrupt = interrupt,
                         .plan_bytes = mem_new(step_plan_max_bytes(limits), 1),

@@ -5,11 +5,11 @@
 #include "base/mem.h"
 
 #include <pthread.h>
-#include <time.h>
 
 struct thread_executor {
     struct executor base;
     struct worker *worker;
+    struct comm_bell *bell;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -37,13 +37,15 @@ static void serve(void *user)
         struct shoal_error error = {SHOAL_OK, ""};
         me->plan = NULL;
         pthread_mutex_unlock(&me->lock);
+        const uint64_t step = plan->step;
         const enum shoal_status status = worker_step(me->worker, plan, &result, &error);
         pthread_mutex_lock(&me->lock);
         me->status = status;
         me->error = error;
         me->result = result;
         me->is_done = true;
-        pthread_cond_broadcast(&me->changed);
+        if (me->bell)
+            comm_bell_ring(me->bell, step);
     }
     pthread_mutex_unlock(&me->lock);
 }
@@ -88,21 +90,6 @@ static enum shoal_status poll(struct executor *x, const struct step_result **res
     return status;
 }
 
-static void wait_for_result(struct executor *x, int64_t max_ns)
-{
-    struct thread_executor *me = (struct thread_executor *)x;
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    const int64_t ns = until.tv_nsec + max_ns;
-    until.tv_sec += ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
-    pthread_mutex_lock(&me->lock);
-    while (!me->is_done && pthread_cond_timedwait(&me->changed, &me->lock, &until) == 0)
-        ;
-    pthread_mutex_unlock(&me->lock);
-}
-
 static void close_thread(struct executor *x)
 {
     struct thread_executor *me = (struct thread_executor *)x;
@@ -118,25 +105,21 @@ static void close_thread(struct executor *x)
     mem_free(me);
 }
 
-static const struct executor_ops thread_ops = {submit, poll, wait_for_result, close_thread, NULL};
+static const struct executor_ops thread_ops = {submit, poll, close_thread, NULL};
 
 enum shoal_status executor_thread(struct executor **out, struct worker *worker,
-                                  struct shoal_error *err)
+                                  struct comm_bell *bell, struct shoal_error *err)
 {
     struct thread_executor *me = mem_new(1, sizeof *me);
-    pthread_condattr_t attributes;
 
     *out = NULL;
     if (!me) {
         worker_destroy(worker);
         return shoal_fail_memory(err, "an executor", sizeof *me);
     }
-    *me = (struct thread_executor){.base = {.ops = &thread_ops}, .worker = worker};
+    *me = (struct thread_executor){.base = {.ops = &thread_ops}, .worker = worker, .bell = bell};
     pthread_mutex_init(&me->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&me->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&me->changed, NULL);
     if (pthread_create(&me->thread, NULL, thread_main, me) != 0) {
         pthread_cond_destroy(&me->changed);
         pthread_mutex_destroy(&me->lock);

@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-enum { WAIT_NS = 100000, MAX_WAIT_NS = 50000000 };
+enum { MIN_WAIT_NS = 30000, MAX_WAIT_NS = 50000000 };
 
 static enum shoal_status create_lane(struct shoal_engine *e, int32_t group, struct shoal_error *err)
 {
@@ -23,7 +23,7 @@ static enum shoal_status create_lane(struct shoal_engine *e, int32_t group, stru
         return executor_rank(&lane->executor, e->comm, group, &e->limits, err);
     struct worker *worker = e->own_worker = e->worker;
     e->worker = NULL;
-    return e->n_groups > 1 ? executor_thread(&lane->executor, worker, err)
+    return e->n_groups > 1 ? executor_thread(&lane->executor, worker, e->bell, err)
                            : executor_inline(&lane->executor, worker, err);
 }
 
@@ -146,8 +146,7 @@ static enum shoal_status end_step(struct shoal_engine *e, int32_t group, bool *e
     mem_step_end();
     e->scheduler_ns += clock_ns() - start;
     lane->is_busy = false;
-    lane->last_ns = start - lane->planned_ns;
-    lane->last_tokens = lane->plan.n_tokens;
+    step_times_note(&lane->times, lane->plan.n_tokens, result->compute_ns);
     lane->n_steps++;
     lane->n_tokens += lane->plan.n_tokens;
     lane->compute_ns += result->compute_ns;
@@ -164,37 +163,40 @@ static enum shoal_status end_step(struct shoal_engine *e, int32_t group, bool *e
     return SHOAL_OK;
 }
 
-/* When there may be something to do for a lane: not long before the step of a rank ends, which
- * takes as long as the one before, or as much less as it has fewer tokens. */
-static int64_t wake_ns(const struct lane *lane)
+/* When to look next whether a rank is through, if nobody rings. A large result comes after its
+ * ring, piece by piece as it is looked for. */
+static int64_t look_ns(const struct shoal_engine *e, int32_t group, int64_t now)
 {
-    const int64_t n = lane->plan.n_tokens, last = lane->last_tokens;
+    const struct lane *lane = &e->lanes[group];
+    const bool has_rung = lane->rung_ns >= lane->planned_ns;
 
-    if (!lane->is_busy)
-        return INT64_MAX;
-    return lane->planned_ns + (n < last ? lane->last_ns / last * n : lane->last_ns) / 8 * 7;
+    if (!lane->is_busy || (!has_rung && comm_bell_reaches(e->bell, group)))
+        return MAX_WAIT_NS;
+    const int64_t wake = has_rung
+                             ? lane->rung_ns
+                             : step_times_wake(&lane->times, lane->plan.n_tokens, lane->planned_ns);
+    return step_times_wait(wake, now, MIN_WAIT_NS, MAX_WAIT_NS);
 }
 
-/* Sleep until something may have happened. */
+/* Sleep until something may have happened. Beside a computing thread the leader must not spin, nor
+ * look every moment: it would take the thread's core. */
 static void wait_for_ranks(struct shoal_engine *e, struct comm_backoff *backoff)
 {
-    struct lane *own = &e->lanes[0];
-    int64_t until = INT64_MAX;
+    const int64_t now = clock_ns();
+    int64_t wait = MAX_WAIT_NS;
+    int32_t group;
+    uint64_t step;
 
-    if (!own->is_busy || !own->executor->ops->wait) {
+    if (!e->lanes[0].is_busy || !e->bell) {
         comm_backoff_wait(backoff);
         return;
     }
-    /* Beside a computing thread the leader must not spin, nor look every moment: it would take the
-     * thread's core. */
     for (int32_t g = 1; g < e->n_groups; g++) {
-        const int64_t wake = wake_ns(&e->lanes[g]);
-        until = wake < until ? wake : until;
+        const int64_t ns = look_ns(e, g, now);
+        wait = ns < wait ? ns : wait;
     }
-    const int64_t now = clock_ns();
-    int64_t wait = until > now ? until - now : 0;
-    wait = wait < WAIT_NS ? WAIT_NS : wait > MAX_WAIT_NS ? MAX_WAIT_NS : wait;
-    own->executor->ops->wait(own->executor, wait);
+    if (comm_bell_wait(e->bell, wait, &group, &step) && e->lanes[group].plan.step == step)
+        e->lanes[group].rung_ns = clock_ns();
 }
 
 static enum shoal_status plugin_failure(const struct shoal_engine *e, struct shoal_error *err)

@@ -159,6 +159,8 @@ static enum shoal_status open_parts(struct shoal_engine *e, const struct shoal_o
     status = comm_rank(e->comm) == 0 ? open_leader(e, err) : SHOAL_OK;
     if ((status = comm_agree(e->comm, status, err)))
         return status;
+    if (e->n_groups > 1 && (status = comm_bell_create(e->comm, &e->bell, err)))
+        return status;
     status = comm_rank(e->comm) == 0 ? engine_create_lanes(e, err) : SHOAL_OK;
     return comm_agree(e->comm, status, err);
 }
@@ -232,6 +234,7 @@ enum shoal_status shoal_engine_close(struct shoal_engine *e)
     comm_shared_destroy(&e->image);
     gguf_close(e->gguf);
     mem_free(e->built_in);
+    comm_bell_destroy(e->bell);
     comm_close(e->comm);
     const struct setting_table settings = engine_settings(&e->options);
     settings_fini(&settings);
@@ -257,7 +260,7 @@ enum shoal_status shoal_serve(struct shoal_engine *e, struct shoal_error *err)
 
     if (comm_rank(e->comm) == 0)
         return shoal_fail(err, SHOAL_E_INVALID, "rank 0 leads and cannot serve");
-    status = executor_serve(e->comm, e->worker, &e->limits, &e->interrupt, err);
+    status = executor_serve(e->comm, e->worker, e->bell, &e->limits, &e->interrupt, err);
     if (status == SHOAL_OK)
         return status;
     /* Leaving a step quietly would hang the others. After an interrupt rank 0 has got it too, and

@@ -590,6 +590,64 @@ static double cpu_seconds(void)
 
 /* Not how fast, but how idle: a second of waiting may take a twentieth of a second of processor
  * time, where spinning would take all of it. */
+START_TEST(a_bell_that_is_out_of_reach)
+{
+    struct comm_bell *bell;
+    struct shoal_error err;
+    uint64_t about;
+    int32_t rank;
+
+    if (comm_rank(comm) > 0)
+        setenv("SHOAL_NO_SHARED", "1", 1);
+    ok(comm_bell_create(comm, &bell, &err), &err);
+    unsetenv("SHOAL_NO_SHARED");
+    if (comm_rank(comm) > 0)
+        comm_bell_ring(bell, 3);
+    ok(comm_agree(comm, SHOAL_OK, &err), &err);
+    for (int32_t i = 0; comm_rank(comm) == 0 && i < comm_size(comm); i++)
+        ck_assert_int_eq(comm_bell_reaches(bell, i), i == 0);
+    if (comm_rank(comm) == 0)
+        ck_assert(!comm_bell_wait(bell, 1000000, &rank, &about));
+    comm_bell_destroy(bell);
+}
+END_TEST
+
+START_TEST(bells)
+{
+    const int32_t me = comm_rank(comm), size = comm_size(comm);
+    struct comm_bell *bell;
+    struct shoal_error err;
+    uint64_t about = 0;
+    int32_t rank = -1, n_rung = 0;
+
+    ok(comm_bell_create(comm, &bell, &err), &err);
+    if (me == 0)
+        ck_assert(!comm_bell_wait(bell, 1000000, &rank, &about));
+    ok(comm_agree(comm, SHOAL_OK, &err), &err);
+    comm_bell_ring(bell, (uint64_t)me * 1000 + 7);
+    for (uint32_t seen = 0; me == 0 && n_rung < size; n_rung++) {
+        ck_assert(comm_bell_reaches(bell, n_rung));
+        ck_assert(comm_bell_wait(bell, (int64_t)60 * 1000000000, &rank, &about));
+        ck_assert_uint_eq(about, (uint64_t)rank * 1000 + 7);
+        ck_assert_uint_eq(seen >> rank & 1, 0);
+        seen |= (uint32_t)1 << rank;
+    }
+    /* More than the socket takes: nobody is held up, and rank 0 still wakes. */
+    ok(comm_agree(comm, SHOAL_OK, &err), &err);
+    for (int i = 0; i < 10000; i++)
+        comm_bell_ring(bell, 1);
+    ok(comm_agree(comm, SHOAL_OK, &err), &err);
+    if (me == 0) {
+        ck_assert(comm_bell_wait(bell, 0, &rank, &about));
+        while (comm_bell_wait(bell, 0, &rank, &about))
+            ck_assert_uint_eq(about, 1);
+    }
+    ok(comm_agree(comm, SHOAL_OK, &err), &err);
+    comm_bell_destroy(bell);
+    comm_bell_destroy(NULL);
+}
+END_TEST
+
 START_TEST(waiting_is_idle)
 {
     struct comm_backoff backoff = comm_backoff_begin(comm);
@@ -664,6 +722,8 @@ int main(void)
         shared_memory,
         shared_without_descriptors,
         shared_that_cannot_be,
+        bells,
+        a_bell_that_is_out_of_reach,
         waiting_is_idle,
         collectives_are_idle,
         backoff_grows,

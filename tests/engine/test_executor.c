@@ -1,5 +1,6 @@
 /* The same plans through the inline executor and through the one with a thread of its own: equal
  * results, and (under ThreadSanitizer) no race between leader and worker. */
+#include "base/clock.h"
 #include "engine/executor.h"
 #include "engine/local_model.h"
 #include "sched/sched.h"
@@ -65,7 +66,18 @@ static struct worker *create_worker(const struct local_model *m, const struct ke
     return w;
 }
 
-static void run_all(struct executor *x, struct answers *out)
+static void wait_for_ring(struct comm_bell *bell, uint64_t step)
+{
+    uint64_t about;
+    int32_t rank;
+
+    ck_assert(comm_bell_wait(bell, (int64_t)60 * 1000000000, &rank, &about));
+    ck_assert_int_eq(rank, 0);
+    ck_assert_uint_eq(about, step);
+}
+
+/* bell: what the executor rings, or NULL. */
+static void run_all(struct executor *x, struct comm_bell *bell, struct answers *out)
 {
     struct sched *s = create_sched();
     struct sched_event events[4];
@@ -76,10 +88,13 @@ static void run_all(struct executor *x, struct answers *out)
     while (sched_plan(s, 0, &plan)) {
         const struct step_result *result = NULL;
         ck_assert_int_eq(x->ops->submit(x, &plan, NULL), SHOAL_OK);
-        while (!result) {
-            if (x->ops->wait)
-                x->ops->wait(x, 1000000);
+        for (;;) {
             ck_assert_int_eq(x->ops->poll(x, &result, NULL), SHOAL_OK);
+            if (result)
+                break;
+            /* The bell rings once the result is there, and not before. */
+            ck_assert_ptr_nonnull(bell);
+            wait_for_ring(bell, plan.step);
         }
         const int32_t n = sched_apply(s, 0, &plan, result, events);
         for (int32_t i = 0; i < n; i++)
@@ -98,20 +113,26 @@ START_TEST(a_thread_gives_what_the_leader_itself_gives)
     const struct local_model_options options = {.name = "tiny", .n_threads = 1};
     struct answers inline_answers, thread_answers;
     struct kernels kernels;
+    struct comm_bell *bell;
+    struct comm *comm;
     struct local_model m;
     struct executor *x;
 
     kernels_init(&kernels, CPU_ISA_COUNT - 1);
     ck_assert_int_eq(local_model_open(&m, &options, NULL), SHOAL_OK);
     ck_assert_int_eq(executor_inline(&x, create_worker(&m, &kernels), NULL), SHOAL_OK);
-    run_all(x, &inline_answers);
+    run_all(x, NULL, &inline_answers);
     x->ops->close(x);
-    ck_assert_int_eq(executor_thread(&x, create_worker(&m, &kernels), NULL), SHOAL_OK);
-    run_all(x, &thread_answers);
+    ck_assert_int_eq(comm_open(&comm, NULL), SHOAL_OK);
+    ck_assert_int_eq(comm_bell_create(comm, &bell, NULL), SHOAL_OK);
+    ck_assert_int_eq(executor_thread(&x, create_worker(&m, &kernels), bell, NULL), SHOAL_OK);
+    run_all(x, bell, &thread_answers);
     x->ops->close(x);
     for (int32_t i = 0; i < N_SEQUENCES; i++)
         ck_assert_int_eq(inline_answers.n[i], MAX_TOKENS);
     ck_assert_mem_eq(&inline_answers, &thread_answers, sizeof inline_answers);
+    comm_bell_destroy(bell);
+    comm_close(comm);
     local_model_close(&m);
 }
 END_TEST
@@ -134,10 +155,10 @@ START_TEST(a_plan_that_does_not_fit_is_an_error_and_closing_is_clean)
     plan.slots[0] = 2; /* nobody's */
     plan.n_computed[0] = 0;
     plan.n_scheduled[0] = 1;
-    ck_assert_int_eq(executor_thread(&x, create_worker(&m, &kernels), NULL), SHOAL_OK);
+    ck_assert_int_eq(executor_thread(&x, create_worker(&m, &kernels), NULL, NULL), SHOAL_OK);
     ck_assert_int_eq(x->ops->submit(x, &plan, NULL), SHOAL_OK);
     while (status == SHOAL_OK) {
-        x->ops->wait(x, 1000000);
+        clock_sleep_ns(1000000);
         status = x->ops->poll(x, &result, &err);
         ck_assert_ptr_null(result);
     }
