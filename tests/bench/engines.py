@@ -74,7 +74,8 @@ class Place:
         return {}
 
 
-MIXED_POOL = ["--kv-cache-memory", "1GiB", "--populate-kv-cache"]
+# The same in every run, and taken at the start, as the peers take theirs.
+POOL = ["--kv-cache-memory", "1GiB", "--populate-kv-cache"]
 
 
 class Shoal:
@@ -106,15 +107,14 @@ class Shoal:
 
     def grid(self, place, n_prompt, n_output, batches, *options):
         """{batch: row of `shoal bench grid`}"""
-        sizes = ["-npp", n_prompt, "-ntg", n_output, "-npl", ",".join(map(str, batches))]
+        sizes = ["-npp", n_prompt, "-ntg", n_output, "-npl", ",".join(map(str, batches)), *POOL]
         return {row["pl"]: row for row in self.bench(place, "grid", sizes + list(options))}
 
     def prefill(self, place, n_prompt):
         return self.grid(place, n_prompt, 2, [1])[1]["speed_pp"]
 
     def mixed(self, place, workload, n_at_once, *options):
-        """With a pool that is taken at the start, as the peers take theirs."""
-        sizes = ["--input", workload, "--max-num-seqs", n_at_once // place.n_ranks, *MIXED_POOL]
+        sizes = ["--input", workload, "--max-num-seqs", n_at_once // place.n_ranks, *POOL]
         return self.bench(place, "throughput", sizes + list(options))[0]["tokens_per_second"]
 
 

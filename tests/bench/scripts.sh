@@ -80,6 +80,7 @@ expect "^\| mixed, 6 requests, 2 at once \(.* tokens\), all tokens \| $figure \|
 expect '^- round 1: load '
 ! grep -q 'core to core' out || fail "one thread has a way between cores"
 expect '^- scaling is left out: it takes two threads$'
+expect ' bench grid -m embedded .*-npl 1,8,32,64 --kv-cache-memory 1GiB --populate-kv-cache$'
 expect ' bench throughput -m embedded .*--max-num-seqs 2 --kv-cache-memory 1GiB --populate-kv-cache$'
 "$python" - all.json <<'END' || fail "all.json has not all figures"
 import json, sys

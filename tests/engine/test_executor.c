@@ -66,14 +66,17 @@ static struct worker *create_worker(const struct local_model *m, const struct ke
     return w;
 }
 
+/* Rings of steps before may be left, whose results were there when they were asked for. */
 static void wait_for_ring(struct comm_bell *bell, uint64_t step)
 {
     uint64_t about;
     int32_t rank;
 
-    ck_assert(comm_bell_wait(bell, (int64_t)60 * 1000000000, &rank, &about));
-    ck_assert_int_eq(rank, 0);
-    ck_assert_uint_eq(about, step);
+    do {
+        ck_assert(comm_bell_wait(bell, (int64_t)60 * 1000000000, &rank, &about));
+        ck_assert_int_eq(rank, 0);
+        ck_assert_uint_le(about, step);
+    } while (about < step);
 }
 
 /* bell: what the executor rings, or NULL. */

@@ -18,8 +18,8 @@ static uint64_t read_avx2(const uint8_t *bytes, size_t n)
 }
 
 /* vpmaddubsw into 16 bits, then vpmaddwd and an addition into 32: three instructions for 32
- * products. The asm keeps the compiler from seeing that nothing comes of them, and
- * that all sums are the same; unrolled loops keep the sums out of memory. */
+ * products. The asm keeps the compiler from seeing that nothing comes of them, and that all sums
+ * are the same; unrolled loops keep the sums out of memory. */
 static double int8_avx2(int64_t n)
 {
     __m256i sums[CHAINS], a = _mm256_set1_epi8(3), b = _mm256_set1_epi8(5);
