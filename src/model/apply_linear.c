@@ -4,7 +4,7 @@
  * cores whose common cache is far away, or that have none, need not wait for each other's lines. */
 #include "model/run.h"
 
-enum { MIN_BLOCK = 32, MAX_BLOCK = 96, ROW_UNIT = REFERENCE_ROWS, AHEAD_BYTES = 4096 };
+enum { MIN_BLOCK = 16, MAX_BLOCK = 96, ROW_UNIT = REFERENCE_ROWS, AHEAD_BYTES = 4096 };
 
 /* As many blocks for each thread as the next, where that leaves them MIN_BLOCK rows. */
 static int32_t n_row_blocks(int32_t n_rows, int32_t n_threads)

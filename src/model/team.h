@@ -14,8 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Pieces of a thread's share of a stage. */
-enum { TEAM_PIECES = 8 };
+/* Pieces of a thread's share of a stage, and how many of them, the last and smallest, others leave
+ * to it: a sixteenth of the share, for which to fetch what it reads from the other core's cache and
+ * to leave there what it writes costs more than the wait. */
+enum { TEAM_PIECES = 8, TEAM_OWN_PIECES = 2 };
 
 /* What thread t of a team has taken of its share of the stage's pieces, for even and odd stages; a
  * cache line of its own. */
@@ -31,10 +33,14 @@ struct team {
     bool is_open;      /* the threads wait for work inside of a region */
     team_func_t func;  /* what they do next; NULL: leave */
     void *user;
+    struct team_share *shares; /* (threads asked for) */
+    /* Lines apart: all write the first as they come to a barrier, and those who have come or still
+     * work read the second. */
+    char apart[64];
     _Atomic int32_t n_arrived;
+    char far_apart[64];
     _Atomic uint32_t round; /* sleepers wait for it to change */
     _Atomic int32_t n_asleep;
-    struct team_share *shares; /* (threads asked for) */
 };
 
 /* shares: one a thread, zero; borrowed, outlives the team. */
@@ -60,9 +66,17 @@ static inline int32_t team_take(struct team *team, int32_t t)
     return atomic_fetch_add_explicit(&team->shares[t].n_taken[round & 1], 1, memory_order_relaxed);
 }
 
+/* Pieces of thread t's share taken so far, seen without writing its line. */
+static inline int32_t team_taken(const struct team *team, int32_t t)
+{
+    const uint32_t round = atomic_load_explicit(&team->round, memory_order_relaxed);
+
+    return atomic_load_explicit(&team->shares[t].n_taken[round & 1], memory_order_relaxed);
+}
+
 /* The like things 0 .. n - 1 of a stage, shared out evenly: a thread takes those of its own share
- * in order, then what others have not begun, so that one that lost its core for a while is not
- * waited for. Pieces get smaller towards a share's end: few takes, and threads that end at nearly
+ * in order, then what others have not begun (but for their last pieces), so that one that lost its
+ * core for a while is not waited for. Pieces get smaller towards a share's end: few takes, and threads that end at nearly
  * the same time. A stage has one such loop at most. */
 struct team_pieces {
     struct team *team;
@@ -91,7 +105,11 @@ static inline bool team_next(struct team_pieces *p, int64_t *begin, int64_t *end
     for (; p->n_tried < n_threads; p->n_tried++, p->of = (p->of + 1) % n_threads) {
         const int64_t first = p->n * p->of / n_threads;
         const int64_t n = p->n * (p->of + 1) / n_threads - first;
-        for (int32_t i; n > 0 && (i = team_take(p->team, p->of)) < TEAM_PIECES;) {
+        const int32_t most = p->n_tried > 0 ? TEAM_PIECES - TEAM_OWN_PIECES : TEAM_PIECES;
+        while (n > 0 && team_taken(p->team, p->of) < most) {
+            const int32_t i = team_take(p->team, p->of);
+            if (i >= TEAM_PIECES)
+                break;
             *begin = first + team_piece_begin(n, i);
             *end = first + team_piece_begin(n, i + 1);
             if (*begin < *end)
