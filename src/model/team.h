@@ -14,10 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Pieces of a thread's share of a stage, and how many of them, the last and smallest, others leave
- * to it: a sixteenth of the share, for which to fetch what it reads from the other core's cache and
- * to leave there what it writes costs more than the wait. */
-enum { TEAM_PIECES = 8, TEAM_OWN_PIECES = 2 };
+/* Pieces of a thread's share of a stage. The last and smallest, TEAM_OWN_PIECES at most, others
+ * leave to it where they are fewer than TEAM_FEW things together: to fetch what these read from the
+ * other core's cache, and to leave there what they write, costs more than the wait. */
+enum { TEAM_PIECES = 8, TEAM_OWN_PIECES = 2, TEAM_FEW = 8 };
 
 /* What thread t of a team has taken of its share of the stage's pieces, for even and odd stages; a
  * cache line of its own. */
@@ -76,8 +76,8 @@ static inline int32_t team_taken(const struct team *team, int32_t t)
 
 /* The like things 0 .. n - 1 of a stage, shared out evenly: a thread takes those of its own share
  * in order, then what others have not begun (but for their last pieces), so that one that lost its
- * core for a while is not waited for. Pieces get smaller towards a share's end: few takes, and threads that end at nearly
- * the same time. A stage has one such loop at most. */
+ * core for a while is not waited for. Pieces get smaller towards a share's end: few takes, and
+ * threads that end at nearly the same time. A stage has one such loop at most. */
 struct team_pieces {
     struct team *team;
     int64_t n;
@@ -97,6 +97,16 @@ static inline int64_t team_piece_begin(int64_t n, int32_t i)
     return n - n * left * left / (TEAM_PIECES * TEAM_PIECES);
 }
 
+/* Pieces of a share of n that other threads may take. */
+static inline int32_t team_pieces_for_others(int64_t n)
+{
+    int32_t i = TEAM_PIECES;
+
+    while (i > TEAM_PIECES - TEAM_OWN_PIECES && n - team_piece_begin(n, i - 1) < TEAM_FEW)
+        i--;
+    return i;
+}
+
 /* The next piece, [begin, end), not empty. False: there are none left. */
 static inline bool team_next(struct team_pieces *p, int64_t *begin, int64_t *end)
 {
@@ -105,7 +115,7 @@ static inline bool team_next(struct team_pieces *p, int64_t *begin, int64_t *end
     for (; p->n_tried < n_threads; p->n_tried++, p->of = (p->of + 1) % n_threads) {
         const int64_t first = p->n * p->of / n_threads;
         const int64_t n = p->n * (p->of + 1) / n_threads - first;
-        const int32_t most = p->n_tried > 0 ? TEAM_PIECES - TEAM_OWN_PIECES : TEAM_PIECES;
+        const int32_t most = p->n_tried > 0 ? team_pieces_for_others(n) : TEAM_PIECES;
         while (n > 0 && team_taken(p->team, p->of) < most) {
             const int32_t i = team_take(p->team, p->of);
             if (i >= TEAM_PIECES)

@@ -64,22 +64,28 @@ START_TEST(pieces_get_smaller)
 }
 END_TEST
 
-/* All but its last two pieces, 3 of its 50. */
+/* n things for two threads, and what is left when one of them is through before the other begins:
+ * its last two pieces where they are few, the last one, or none. */
+static const struct {
+    int32_t n, n_left;
+} late_table[] = {{100, 3}, {256, 2}, {1280, 0}, {2, 0}};
+
 START_TEST(one_who_is_late_leaves_its_share_to_others)
 {
     struct team_share shares[2] = {0};
     struct team team;
     struct team_pieces late;
+    const int32_t n_things = late_table[_i].n;
     int64_t begin, end, n = 0;
 
     team_init(&team, 2, shares);
-    late = team_pieces(&team, 1, 100);
-    for (struct team_pieces p = team_pieces(&team, 0, 100); team_next(&p, &begin, &end);)
+    late = team_pieces(&team, 1, n_things);
+    for (struct team_pieces p = team_pieces(&team, 0, n_things); team_next(&p, &begin, &end);)
         n += end - begin;
-    ck_assert_int_eq(n, 97);
+    ck_assert_int_eq(n, n_things - late_table[_i].n_left);
     while (team_next(&late, &begin, &end))
         n += end - begin;
-    ck_assert_int_eq(n, 100);
+    ck_assert_int_eq(n, n_things);
 }
 END_TEST
 
@@ -131,7 +137,8 @@ END_TEST
 /* Rows enough for blocks of their own: what a thread makes of its rows it reads itself. */
 static const struct {
     int32_t n_threads, n_rows;
-} own_table[] = {{2, 32}, {2, 47}, {2, 64}, {2, 97}, {2, 512}, {3, 300}, {4, 512}, {7, 224}, {1, 512}};
+} own_table[] = {{2, 32},  {2, 47},  {2, 64},  {2, 97}, {2, 512},
+                 {3, 300}, {4, 512}, {7, 224}, {1, 512}};
 
 START_TEST(rows_stay_with_their_thread)
 {
@@ -163,6 +170,7 @@ START_TEST(rows_stay_with_their_thread)
 END_TEST
 
 SUITE_LOOPS("shares", {every_thing_once, sizeof pieces_table / sizeof *pieces_table},
-            {pieces_get_smaller, 1}, {one_who_is_late_leaves_its_share_to_others, 1},
+            {pieces_get_smaller, 1},
+            {one_who_is_late_leaves_its_share_to_others, sizeof late_table / sizeof *late_table},
             {every_rectangle_once, sizeof walk_table / sizeof *walk_table},
             {rows_stay_with_their_thread, sizeof own_table / sizeof *own_table})
