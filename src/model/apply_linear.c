@@ -5,6 +5,8 @@
 #include "model/run.h"
 
 enum { MIN_BLOCK = 16, MAX_BLOCK = 96, ROW_UNIT = REFERENCE_ROWS, AHEAD_BYTES = 4096 };
+/* Rows by panels that are not worth another thread's while. */
+enum { FEW_ROWS = 128 };
 
 /* As many blocks for each thread as the next, where that leaves them MIN_BLOCK rows. */
 static int32_t n_row_blocks(int32_t n_rows, int32_t n_threads)
@@ -18,11 +20,13 @@ static int32_t n_row_blocks(int32_t n_rows, int32_t n_threads)
 struct linear_walk linear_walk(struct model_run *r, int32_t t, int64_t n_units, int32_t n_rows)
 {
     const int32_t n_blocks = n_row_blocks(n_rows, r->team.n_threads);
+    struct linear_walk walk = {.pieces = team_pieces(&r->team, t, n_units * n_blocks),
+                               .n_units = n_units,
+                               .n_rows = n_rows,
+                               .n_blocks = n_blocks};
 
-    return (struct linear_walk){.pieces = team_pieces(&r->team, t, n_units * n_blocks),
-                                .n_units = n_units,
-                                .n_rows = n_rows,
-                                .n_blocks = n_blocks};
+    walk.pieces.few = (int64_t)FEW_ROWS * n_blocks / (n_rows > 0 ? n_rows : 1);
+    return walk;
 }
 
 static int32_t block_begin(const struct linear_walk *walk, int64_t block)

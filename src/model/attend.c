@@ -354,15 +354,13 @@ void attend(struct model_run *r, int32_t t, const struct step_batch *batch,
     const int32_t n_group = r->model->hp.n_head / r->model->hp.n_head_kv;
     float *thread_floats = r->thread_floats + (size_t)t * r->thread_stride;
 
-    /* As team_next, with shares of equal cost; the last sixteenth of the tasks is left to their
-     * own thread. */
+    /* As team_next, with shares of equal cost. */
     for (int32_t tried = 0; tried < r->team.n_threads; tried++) {
         const int32_t of = (t + tried) % r->team.n_threads;
         int32_t begin, end;
 
         attend_share(r, of, &begin, &end);
-        const int32_t left = tried > 0 ? (end - begin) / 16 : 0;
-        while (team_taken(&r->team, of) < end - begin - left) {
+        while (team_taken(&r->team, of) < end - begin) {
             const int32_t i = begin + team_take(&r->team, of);
             if (i >= end)
                 break;

@@ -15,8 +15,9 @@
 #include <stdint.h>
 
 /* Pieces of a thread's share of a stage. The last and smallest, TEAM_OWN_PIECES at most, others
- * leave to it where they are fewer than TEAM_FEW things together: to fetch what these read from the
- * other core's cache, and to leave there what they write, costs more than the wait. */
+ * leave to it where they are few things together (TEAM_FEW, if the stage does not say how many): to
+ * fetch what these read from the other core's cache, and to leave there what they write, costs more
+ * than the wait. */
 enum { TEAM_PIECES = 8, TEAM_OWN_PIECES = 2, TEAM_FEW = 8 };
 
 /* What thread t of a team has taken of its share of the stage's pieces, for even and odd stages; a
@@ -81,12 +82,13 @@ static inline int32_t team_taken(const struct team *team, int32_t t)
 struct team_pieces {
     struct team *team;
     int64_t n;
+    int64_t few;         /* others leave a share's last pieces to it while they are fewer things */
     int32_t of, n_tried; /* takes from the share of thread `of` */
 };
 
 static inline struct team_pieces team_pieces(struct team *team, int32_t t, int64_t n)
 {
-    return (struct team_pieces){.team = team, .n = n, .of = t};
+    return (struct team_pieces){.team = team, .n = n, .few = TEAM_FEW, .of = t};
 }
 
 /* Where piece i of a share of n begins. */
@@ -98,11 +100,11 @@ static inline int64_t team_piece_begin(int64_t n, int32_t i)
 }
 
 /* Pieces of a share of n that other threads may take. */
-static inline int32_t team_pieces_for_others(int64_t n)
+static inline int32_t team_pieces_for_others(int64_t n, int64_t few)
 {
     int32_t i = TEAM_PIECES;
 
-    while (i > TEAM_PIECES - TEAM_OWN_PIECES && n - team_piece_begin(n, i - 1) < TEAM_FEW)
+    while (i > TEAM_PIECES - TEAM_OWN_PIECES && n - team_piece_begin(n, i - 1) < few)
         i--;
     return i;
 }
@@ -115,7 +117,7 @@ static inline bool team_next(struct team_pieces *p, int64_t *begin, int64_t *end
     for (; p->n_tried < n_threads; p->n_tried++, p->of = (p->of + 1) % n_threads) {
         const int64_t first = p->n * p->of / n_threads;
         const int64_t n = p->n * (p->of + 1) / n_threads - first;
-        const int32_t most = p->n_tried > 0 ? team_pieces_for_others(n) : TEAM_PIECES;
+        const int32_t most = p->n_tried > 0 ? team_pieces_for_others(n, p->few) : TEAM_PIECES;
         while (n > 0 && team_taken(p->team, p->of) < most) {
             const int32_t i = team_take(p->team, p->of);
             if (i >= TEAM_PIECES)
