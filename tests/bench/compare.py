@@ -149,14 +149,19 @@ class Comparison:
         return [engines.Place(1, 1), engines.Place(self.args.threads, 1), self.place]
 
     def run_scaling(self):
-        """One rank with one thread, ranks, threads: each case on all of them, one after the other."""
+        """One rank with one thread, ranks, threads: each case on all of them, one after the other, so
+        that what came before is the same kind of work for each."""
         a = self.args
-        for place in self.scaling_places():
-            if place.n_ranks == 1:
-                self.record.add("scaling prefill", place.name, self.shoal.prefill(place, a.prefill_len))
-            rows = self.shoal.grid(place, a.prompt_len, a.output_len, [SCALING_BATCH])
-            self.record.add("scaling decode", place.name, rows[SCALING_BATCH]["speed_tg"])
-            self.record.add("scaling mixed", place.name, self.shoal.mixed(place, a.workload, a.at_once))
+        cases = {
+            "scaling prefill": lambda place: self.shoal.prefill(place, a.prefill_len),
+            "scaling decode": lambda place: self.shoal.grid(place, a.prompt_len, a.output_len,
+                                                            [SCALING_BATCH])[SCALING_BATCH]["speed_tg"],
+            "scaling mixed": lambda place: self.shoal.mixed(place, a.workload, a.at_once),
+        }
+        for name, measure in cases.items():
+            for place in self.scaling_places():
+                if name != "scaling prefill" or place.n_ranks == 1:
+                    self.record.add(name, place.name, measure(place))
             self.measure_way()
 
     def run_round(self, i):
