@@ -163,7 +163,8 @@ START_TEST(rows_stay_with_their_thread)
             }
             /* blocks begin at whole groups of rows of the reference */
             ck_assert(piece.row > begin - REFERENCE_ROWS && piece.row_end <= end);
-            ck_assert_int_ge(piece.row_end - piece.row, 16 - REFERENCE_ROWS);
+            ck_assert_int_ge(piece.row_end - piece.row,
+                             (end - begin < 32 ? 16 : 32) - REFERENCE_ROWS);
             ck_assert_int_lt(piece.row_end - piece.row, 96 + REFERENCE_ROWS);
         }
 }
