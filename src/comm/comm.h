@@ -100,6 +100,22 @@ void comm_bell_ring(struct comm_bell *b, uint64_t about);
  * signal came. */
 bool comm_bell_wait(struct comm_bell *b, int64_t max_ns, int32_t *rank, uint64_t *about);
 
+/* Memory of each rank that the others read without its doing, where all ranks are on one machine
+ * that permits it. */
+struct comm_window;
+
+/* Collective: each rank shows n bytes, which are borrowed. Where a rank cannot read another's
+ * memory, the window is closed on all. */
+enum shoal_status comm_window_create(struct comm *c, const void *bytes, size_t n,
+                                     struct comm_window **out, struct shoal_error *err);
+void comm_window_destroy(struct comm_window *w);       /* not collective; NULL is fine */
+bool comm_window_is_open(const struct comm_window *w); /* the same on all ranks */
+/* n bytes at `at` of what a rank shows, into `to`; any thread, and no MPI call. What is being
+ * written there meanwhile may come half. SHOAL_E_INVALID beyond what the rank shows, SHOAL_E_IO
+ * when it is gone. */
+enum shoal_status comm_window_read(const struct comm_window *w, int32_t rank, size_t at, void *to,
+                                   size_t n, struct shoal_error *err);
+
 /* One copy of n bytes a machine, zeroed. Collective over its ranks: the lowest makes it (writable
  * only there, and only until comm_shared_seal), the others map the same memory, read-only. Through
  * a memfd that is passed on, so /dev/shm may be small; when it cannot be had, each rank gets memory
@@ -107,7 +123,7 @@ bool comm_bell_wait(struct comm_bell *b, int64_t max_ns, int32_t *rank, uint64_t
  * with one rank a machine, without the warning. What the maker writes is seen by the others after
  * comm_node_barrier.
  * The environment variable SHOAL_NO_SHARED=1, on any rank, forces memory of its own on all. A rank
- * that has it does not ring bells either. */
+ * that has it does not ring bells either, and closes windows. */
 struct comm_shared {
     void *bytes; /* (n) aligned to a page */
     size_t n;

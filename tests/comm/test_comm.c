@@ -588,6 +588,45 @@ static double cpu_seconds(void)
            (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6;
 }
 
+/* Where the machine lets ranks read each other's memory (a container may not), they read what is
+ * shown, and no more. */
+START_TEST(windows)
+{
+    enum { N = 3 << 20 };
+    const int32_t me = comm_rank(comm), size = comm_size(comm);
+    uint8_t *mine = malloc(N), *theirs = malloc(N);
+    struct comm_window *window;
+    struct shoal_error err;
+
+    for (size_t i = 0; i < N; i++)
+        mine[i] = (uint8_t)(i * 7 + i / 256 + (size_t)me);
+    ok(comm_window_create(comm, mine, N, &window, &err), &err);
+    for (int32_t rank = 0; rank < size && comm_window_is_open(window); rank++) {
+        const size_t at = 4099, n = N - at;
+        ok(comm_window_read(window, rank, at, theirs, n, &err), &err);
+        for (size_t i = at; i < N; i++)
+            ck_assert_uint_eq(theirs[i - at], (uint8_t)(i * 7 + i / 256 + (size_t)rank));
+        ck_assert_int_eq(comm_window_read(window, rank, at, theirs, n + 1, &err), SHOAL_E_INVALID);
+        ck_assert_msg(strstr(err.text, "bytes at 4099 of 3145728"), "%s", err.text);
+        ck_assert_int_eq(comm_window_read(window, rank, N + 1, theirs, 0, &err), SHOAL_E_INVALID);
+    }
+    ck_assert_int_eq(comm_window_read(window, size, 0, theirs, 1, &err), SHOAL_E_INVALID);
+    ok(comm_agree(comm, SHOAL_OK, &err), &err); /* all have read */
+    comm_window_destroy(window);
+
+    if (me == size - 1)
+        setenv("SHOAL_NO_SHARED", "1", 1);
+    ok(comm_window_create(comm, mine, N, &window, &err), &err);
+    unsetenv("SHOAL_NO_SHARED");
+    ck_assert(!comm_window_is_open(window));
+    ck_assert_int_eq(comm_window_read(window, 0, 0, theirs, 1, &err), SHOAL_E_INVALID);
+    comm_window_destroy(window);
+    comm_window_destroy(NULL);
+    free(mine);
+    free(theirs);
+}
+END_TEST
+
 /* Not how fast, but how idle: a second of waiting may take a twentieth of a second of processor
  * time, where spinning would take all of it. */
 START_TEST(a_bell_that_is_out_of_reach)
@@ -724,6 +763,7 @@ int main(void)
         shared_that_cannot_be,
         bells,
         a_bell_that_is_out_of_reach,
+        windows,
         waiting_is_idle,
         collectives_are_idle,
         backoff_grows,
