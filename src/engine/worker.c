@@ -23,6 +23,7 @@ struct worker {
     struct step_batch batch;
     struct step_result result;
     struct kv_store kv;
+    const struct kv_source *source; /* or NULL */
     struct model_run *run;
     struct sampler **samplers; /* (n_threads) */
     struct logit_row *rows;    /* (max_tokens) */
@@ -224,6 +225,31 @@ static void find_bad_rows(struct worker *w)
         }
 }
 
+void worker_set_source(struct worker *w, const struct kv_source *source)
+{
+    w->source = source;
+}
+
+/* Runs of blocks that stand side by side on both sides, at once. */
+static enum shoal_status fetch_blocks(struct worker *w, const struct step_plan *plan,
+                                      struct shoal_error *err)
+{
+    enum shoal_status status = SHOAL_OK;
+
+    if (plan->n_fetches > 0 && !w->source)
+        return shoal_fail(err, SHOAL_E_MISMATCH,
+                          "step %llu, group %d: blocks of group %d, which cannot be read here",
+                          (unsigned long long)plan->step, plan->group, plan->fetches[0].group);
+    for (int32_t i = 0, n; !status && i < plan->n_fetches; i += n) {
+        const struct step_block_fetch *f = &plan->fetches[i];
+        for (n = 1; i + n < plan->n_fetches && f[n].group == f->group && f[n].from == f->from + n &&
+                    f[n].to == f->to + n;)
+            n++;
+        status = kv_store_fetch(&w->kv, w->source, f->group, f->from, f->to, n, err);
+    }
+    return status;
+}
+
 enum shoal_status worker_step(struct worker *w, const struct step_plan *plan,
                               const struct step_result **result, struct shoal_error *err)
 {
@@ -237,6 +263,8 @@ enum shoal_status worker_step(struct worker *w, const struct step_plan *plan,
         goto out;
     for (int32_t i = 0; i < plan->n_copies; i++)
         kv_store_copy(&w->kv, plan->copies[i].from, plan->copies[i].to);
+    if ((status = fetch_blocks(w, plan, err)))
+        goto out;
     step_batch_expand(&w->batch, &w->slots, plan);
 
     r->step = plan->step;

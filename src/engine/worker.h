@@ -36,6 +36,10 @@ void worker_destroy(struct worker *w); /* NULL is fine */
 enum shoal_status worker_step(struct worker *w, const struct step_plan *plan,
                               const struct step_result **result, struct shoal_error *err);
 
+/* Where the blocks of other groups are, for plans that fetch some; borrowed. Without, such a plan
+ * is SHOAL_E_MISMATCH. */
+void worker_set_source(struct worker *w, const struct kv_source *source);
+
 /* Call body in this thread with the worker's other threads kept at hand for the steps in it. */
 void worker_gather(struct worker *w, void (*body)(void *user), void *user);
 

@@ -88,3 +88,17 @@ void kv_store_copy(struct kv_store *s, int32_t from, int32_t to)
                s->block_bytes);
     }
 }
+
+enum shoal_status kv_store_fetch(struct kv_store *s, const struct kv_source *source, int32_t group,
+                                 int32_t from, int32_t to, int32_t n, struct shoal_error *err)
+{
+    enum shoal_status status = SHOAL_OK;
+
+    assert(n > 0 && from >= 0 && from <= s->options.n_blocks - n);
+    assert(to >= 0 && to <= s->options.n_blocks - n);
+    for (int32_t il = 0; !status && il < s->options.n_layer; il++)
+        status = source->read(
+            source->user, group, (size_t)il * s->layer_bytes + (size_t)from * s->block_bytes,
+            kv_store_layer(s, il) + (size_t)to * s->block_bytes, (size_t)n * s->block_bytes, err);
+    return status;
+}

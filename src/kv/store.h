@@ -64,6 +64,19 @@ static inline struct kv_row kv_store_row(const struct kv_store *s, int32_t il, i
     return (struct kv_row){k, k + s->head_bytes / 2};
 }
 
+/* Where the bytes of another store of the same options can be read from: n bytes at `at` into `to`.
+ */
+struct kv_source {
+    enum shoal_status (*read)(void *user, int32_t group, size_t at, void *to, size_t n,
+                              struct shoal_error *err);
+    void *user;
+};
+
+/* Blocks from .. from + n - 1 of a group's store into to .. to + n - 1 of this one, in all layers.
+ */
+enum shoal_status kv_store_fetch(struct kv_store *s, const struct kv_source *source, int32_t group,
+                                 int32_t from, int32_t to, int32_t n, struct shoal_error *err);
+
 /* Copy a block's content, in all layers. */
 void kv_store_copy(struct kv_store *s, int32_t from, int32_t to);
 

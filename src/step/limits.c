@@ -59,6 +59,7 @@ void step_capacities(const struct step_limits *limits, struct step_capacities *o
     out->max_new_bias = 4 * STEP_MAX_BIAS;
     out->max_new_stop = limits->max_seqs * 8 + STEP_MAX_STOP_IDS;
     out->max_copies = limits->max_seqs;
+    out->max_fetches = step_blocks_of(limits, limits->max_model_len); /* one request always fits */
 
     /* A new slot's blocks cover its known tokens; a running one gets blocks for the tokens of the
      * step, may have as many exchanged for equal ones of the prefix cache, and one that is copied.

@@ -7,7 +7,7 @@
 #include "step/plan.h"
 
 struct step_capacities {
-    int32_t max_new_tokens, max_new_bias, max_new_stop, max_sets, max_copies;
+    int32_t max_new_tokens, max_new_bias, max_new_stop, max_sets, max_copies, max_fetches;
     int32_t max_logprobs;
 };
 

@@ -10,7 +10,7 @@
 
 enum {
     PLAN_MAGIC = 0x4c504853, /* "SHPL" */
-    PLAN_HEAD_BYTES = 76,
+    PLAN_HEAD_BYTES = 80,
     PLAN_NEW_BYTES = 80,
     PLAN_IS_STOP = 1,
     PLAN_WANTS_HASHES = 2
@@ -18,6 +18,7 @@ enum {
 
 _Static_assert(sizeof(struct step_block_set) == 12, "packed as it lies in memory");
 _Static_assert(sizeof(struct step_block_copy) == 8, "packed as it lies in memory");
+_Static_assert(sizeof(struct step_block_fetch) == 12, "packed as it lies in memory");
 _Static_assert(sizeof(float) == 4, "packed as it lies in memory");
 
 enum shoal_status step_plan_init(struct step_plan *p, const struct step_limits *limits,
@@ -37,6 +38,7 @@ enum shoal_status step_plan_init(struct step_plan *p, const struct step_limits *
     p->max_new_stop = c.max_new_stop;
     p->max_sets = c.max_sets;
     p->max_copies = c.max_copies;
+    p->max_fetches = c.max_fetches;
 
     const size_t n_slots = (size_t)limits->max_seqs;
     p->slots = mem_new(n_slots, sizeof *p->slots);
@@ -51,8 +53,10 @@ enum shoal_status step_plan_init(struct step_plan *p, const struct step_limits *
     p->stop_ids = mem_new((size_t)c.max_new_stop, sizeof *p->stop_ids);
     p->sets = mem_new((size_t)c.max_sets, sizeof *p->sets);
     p->copies = mem_new((size_t)c.max_copies, sizeof *p->copies);
+    p->fetches = mem_new((size_t)c.max_fetches, sizeof *p->fetches);
     if (p->slots && p->n_computed && p->n_scheduled && p->ended && p->fresh && p->marks &&
-        p->tokens && p->bias_ids && p->bias_values && p->stop_ids && p->sets && p->copies)
+        p->tokens && p->bias_ids && p->bias_values && p->stop_ids && p->sets && p->copies &&
+        p->fetches)
         return SHOAL_OK;
     step_plan_fini(p);
     return shoal_fail_memory(err, "step plan", step_plan_max_bytes(limits));
@@ -72,6 +76,7 @@ void step_plan_fini(struct step_plan *p)
     mem_free(p->stop_ids);
     mem_free(p->sets);
     mem_free(p->copies);
+    mem_free(p->fetches);
     memset(p, 0, sizeof *p);
 }
 
@@ -80,14 +85,15 @@ void step_plan_clear(struct step_plan *p)
     p->is_stop = p->wants_hashes = false;
     p->state_hash = 0;
     p->n_seqs = p->n_tokens = p->n_ended = p->n_new = 0;
-    p->n_new_tokens = p->n_new_bias = p->n_new_stop = p->n_sets = p->n_copies = 0;
+    p->n_new_tokens = p->n_new_bias = p->n_new_stop = p->n_sets = p->n_copies = p->n_fetches = 0;
 }
 
 static size_t packed_bytes(size_t n_seqs, size_t n_ended, size_t n_new, size_t n_new_tokens,
-                           size_t n_new_bias, size_t n_new_stop, size_t n_sets, size_t n_copies)
+                           size_t n_new_bias, size_t n_new_stop, size_t n_sets, size_t n_copies,
+                           size_t n_fetches)
 {
     return PLAN_HEAD_BYTES + 12 * n_seqs + 4 * n_ended + PLAN_NEW_BYTES * n_new + 4 * n_new_tokens +
-           8 * n_new_bias + 4 * n_new_stop + 12 * n_sets + 8 * n_copies;
+           8 * n_new_bias + 4 * n_new_stop + 12 * n_sets + 8 * n_copies + 12 * n_fetches;
 }
 
 size_t step_plan_max_bytes(const struct step_limits *limits)
@@ -99,14 +105,15 @@ size_t step_plan_max_bytes(const struct step_limits *limits)
     step_capacities(limits, &c);
     const size_t n_slots = (size_t)limits->max_seqs;
     return packed_bytes(n_slots, n_slots, n_slots, (size_t)c.max_new_tokens, (size_t)c.max_new_bias,
-                        (size_t)c.max_new_stop, (size_t)c.max_sets, (size_t)c.max_copies);
+                        (size_t)c.max_new_stop, (size_t)c.max_sets, (size_t)c.max_copies,
+                        (size_t)c.max_fetches);
 }
 
 size_t step_plan_packed_bytes(const struct step_plan *p)
 {
     return packed_bytes((size_t)p->n_seqs, (size_t)p->n_ended, (size_t)p->n_new,
                         (size_t)p->n_new_tokens, (size_t)p->n_new_bias, (size_t)p->n_new_stop,
-                        (size_t)p->n_sets, (size_t)p->n_copies);
+                        (size_t)p->n_sets, (size_t)p->n_copies, (size_t)p->n_fetches);
 }
 
 static void pack_new(struct byte_writer *w, const struct step_new_slot *f)
@@ -180,6 +187,7 @@ void step_plan_pack(const struct step_plan *p, uint8_t *out)
     write_i32(&w, p->n_new_stop);
     write_i32(&w, p->n_sets);
     write_i32(&w, p->n_copies);
+    write_i32(&w, p->n_fetches);
     assert(w.at == PLAN_HEAD_BYTES);
 
     write_words(&w, p->slots, (size_t)p->n_seqs, 4);
@@ -194,6 +202,7 @@ void step_plan_pack(const struct step_plan *p, uint8_t *out)
     write_words(&w, p->stop_ids, (size_t)p->n_new_stop, 4);
     write_words(&w, p->sets, (size_t)p->n_sets, sizeof *p->sets);
     write_words(&w, p->copies, (size_t)p->n_copies, sizeof *p->copies);
+    write_words(&w, p->fetches, (size_t)p->n_fetches, sizeof *p->fetches);
     assert(w.at == w.n && !w.is_short);
 }
 
@@ -248,6 +257,7 @@ static enum shoal_status read_head(struct step_plan *p, struct byte_reader *r,
     p->n_new_stop = read_count(r, "n_new_stop", p->max_new_stop, err, &status);
     p->n_sets = read_count(r, "n_sets", p->max_sets, err, &status);
     p->n_copies = read_count(r, "n_copies", p->max_copies, err, &status);
+    p->n_fetches = read_count(r, "n_fetches", p->max_fetches, err, &status);
     if (!status && step_plan_packed_bytes(p) != r->n)
         return shoal_fail(err, SHOAL_E_FORMAT,
                           "step plan: its counts make %zu bytes, but there are %zu",
@@ -287,6 +297,7 @@ static void read_arrays(struct step_plan *p, struct byte_reader *r)
     read_words(r, p->stop_ids, (size_t)p->n_new_stop, 4);
     read_words(r, p->sets, (size_t)p->n_sets, sizeof *p->sets);
     read_words(r, p->copies, (size_t)p->n_copies, sizeof *p->copies);
+    read_words(r, p->fetches, (size_t)p->n_fetches, sizeof *p->fetches);
 }
 
 enum shoal_status step_plan_unpack(struct step_plan *p, const uint8_t *bytes, size_t n,

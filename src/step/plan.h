@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 enum {
-    STEP_PLAN_VERSION = 1,
+    STEP_PLAN_VERSION = 2,
     STEP_MAX_BIAS = 1024,
     STEP_MAX_STOP_IDS = 64,
     STEP_MAX_LOGPROBS = 20
@@ -78,8 +78,15 @@ struct step_block_copy {
     int32_t from, to; /* blocks: a shared block that is about to be written */
 };
 
+/* A block that another shard group has computed, for a sequence that moves from there. The other
+ * group holds it, and nothing writes to it, until this step has its result. */
+struct step_block_fetch {
+    int32_t group;    /* where it is */
+    int32_t from, to; /* blocks: of its pool, of this one */
+};
+
 /* Applied in this order: ended slots are freed, new slots filled, block tables set, blocks copied,
- * then the batch runs. */
+ * blocks fetched, then the batch runs. */
 struct step_plan {
     uint64_t step;       /* from 0, counted by each shard group */
     int32_t group;       /* shard group */
@@ -107,10 +114,12 @@ struct step_plan {
     struct step_block_set *sets; /* (n_sets) */
     int32_t n_copies;
     struct step_block_copy *copies; /* (n_copies) */
+    int32_t n_fetches;
+    struct step_block_fetch *fetches; /* (n_fetches) */
 
     struct step_limits limits;
     /* Capacities that follow from the limits; a scheduler that would pass one admits later. */
-    int32_t max_new_tokens, max_new_bias, max_new_stop, max_sets, max_copies;
+    int32_t max_new_tokens, max_new_bias, max_new_stop, max_sets, max_copies, max_fetches;
     uint8_t *marks; /* (max_seqs) scratch of step_plan_check */
 };
 

@@ -40,6 +40,7 @@ static enum shoal_status check_counts(const struct step_plan *p, struct shoal_er
         {"n_new_stop", p->n_new_stop, p->max_new_stop},
         {"n_sets", p->n_sets, p->max_sets},
         {"n_copies", p->n_copies, p->max_copies},
+        {"n_fetches", p->n_fetches, p->max_fetches},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -228,6 +229,14 @@ static enum shoal_status check_blocks(const struct step_plan *p, struct shoal_er
             c->from == c->to)
             return refuse(p, err, "copy of block %d to block %d in a pool of %d", c->from, c->to,
                           n_blocks);
+    }
+    for (int32_t i = 0; i < p->n_fetches; i++) {
+        const struct step_block_fetch *f = &p->fetches[i];
+        if (f->group < 0 || f->group == p->group)
+            return refuse(p, err, "fetch of a block of group %d", f->group);
+        if (f->from < 0 || f->from >= n_blocks || f->to < 0 || f->to >= n_blocks)
+            return refuse(p, err, "fetch of block %d of group %d to block %d in pools of %d",
+                          f->from, f->group, f->to, n_blocks);
     }
     return SHOAL_OK;
 }

@@ -76,7 +76,8 @@ static size_t make_bytes(struct step_plan *p, struct walk *w, uint8_t out[static
     do {
         walk_plan(w, p);
         walk_result(w, p, &r);
-    } while (!p->n_seqs || !p->n_ended || !p->n_new_bias || !p->n_new_stop || !p->n_copies);
+    } while (!p->n_seqs || !p->n_ended || !p->n_new_bias || !p->n_new_stop || !p->n_copies ||
+             !p->n_fetches);
     step_result_fini(&r);
     const size_t n = step_plan_packed_bytes(p);
     ck_assert(n <= MAX_BYTES);
@@ -144,7 +145,7 @@ START_TEST(heads_of_something_else_are_refused)
         enum shoal_status status;
         const char *says;
     } table[] = {
-        {0, 'X', SHOAL_E_FORMAT, "SHPL"},           {4, 2, SHOAL_E_UNSUPPORTED, "version 2"},
+        {0, 'X', SHOAL_E_FORMAT, "SHPL"},           {4, 3, SHOAL_E_UNSUPPORTED, "version 3"},
         {8, 77, SHOAL_E_FORMAT, "says 77 bytes"},   {36, 4, SHOAL_E_FORMAT, "unknown flags 0x4"},
         {40, 1, SHOAL_E_FORMAT, "its counts make"},
     };
@@ -154,7 +155,7 @@ START_TEST(heads_of_something_else_are_refused)
     walk_begin(&w, 0, 0);
     init(&p, &w);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        uint8_t bytes[76];
+        uint8_t bytes[80];
         struct shoal_error err = {0};
 
         step_plan_clear(&p);
@@ -171,7 +172,7 @@ END_TEST
 
 START_TEST(negative_counts_are_refused_where_the_length_fits)
 {
-    uint8_t bytes[76];
+    uint8_t bytes[80];
     struct shoal_error err = {0};
     struct step_plan p;
     struct walk w;
@@ -224,9 +225,10 @@ static void fill_plain(struct step_plan *p)
     }
     for (int32_t i = 0; i < 6; i++)
         p->tokens[i] = i;
-    p->n_sets = p->n_copies = 1;
+    p->n_sets = p->n_copies = p->n_fetches = 1;
     p->sets[0] = (struct step_block_set){.slot = 2, .index = 1, .block = 9};
     p->copies[0] = (struct step_block_copy){.from = 1, .to = 2};
+    p->fetches[0] = (struct step_block_fetch){.group = p->group + 1, .from = 3, .to = 9};
 }
 
 START_TEST(checks_of_numbers)
@@ -267,6 +269,8 @@ START_TEST(checks_of_numbers)
         {&p.n_sets, 1000, "n_sets is 1000"},
         {&p.n_copies, -1, "n_copies is -1"},
         {&p.n_copies, 9, "n_copies is 9"},
+        {&p.n_fetches, -1, "n_fetches is -1"},
+        {&p.n_fetches, 9, "n_fetches is 9"},
         {&p.slots[0], -1, "sequences: slot -1"},
         {&p.slots[0], WALK_SEQS, "sequences: slot 8"},
         {&p.slots[2], 1, "sequences: slot 1 stands there twice"},
@@ -325,6 +329,12 @@ START_TEST(checks_of_numbers)
         {&p.copies[0].from, 2, "copy of block 2 to block 2"},
         {&p.copies[0].to, -1, "to block -1"},
         {&p.copies[0].to, 96, "to block 96"},
+        {&p.fetches[0].group, -1, "fetch of a block of group -1"},
+        {&p.fetches[0].group, p.group, "fetch of a block of group"},
+        {&p.fetches[0].from, -1, "fetch of block -1 of group"},
+        {&p.fetches[0].from, 96, "fetch of block 96 of group"},
+        {&p.fetches[0].to, -1, "to block -1 in pools of 96"},
+        {&p.fetches[0].to, 96, "to block 96 in pools of 96"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct shoal_error err = {0};

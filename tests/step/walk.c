@@ -103,6 +103,9 @@ static void draw_run(struct walk *w, int32_t slot, struct step_plan *p)
             p->copies[p->n_copies++] =
                 (struct step_block_copy){.from = from, .to = m->blocks[index]};
     }
+    if (one_in(w, 7) && p->n_fetches < p->max_fetches)
+        p->fetches[p->n_fetches++] = (struct step_block_fetch){
+            .group = p->group + 1, .from = below(w, w->limits.n_blocks), .to = m->blocks[0]};
     p->slots[p->n_seqs] = slot;
     p->n_computed[p->n_seqs] = m->n_computed;
     p->n_scheduled[p->n_seqs++] = n;
@@ -204,7 +207,7 @@ bool plans_equal(const struct step_plan *a, const struct step_plan *b)
         a->n_seqs != b->n_seqs || a->n_tokens != b->n_tokens || a->n_ended != b->n_ended ||
         a->n_new != b->n_new || a->n_new_tokens != b->n_new_tokens ||
         a->n_new_bias != b->n_new_bias || a->n_new_stop != b->n_new_stop ||
-        a->n_sets != b->n_sets || a->n_copies != b->n_copies)
+        a->n_sets != b->n_sets || a->n_copies != b->n_copies || a->n_fetches != b->n_fetches)
         return false;
     for (int32_t i = 0; i < a->n_new; i++)
         if (!new_equal(&a->fresh[i], &b->fresh[i]))
@@ -218,7 +221,8 @@ bool plans_equal(const struct step_plan *a, const struct step_plan *b)
            same(a->bias_values, b->bias_values, a->n_new_bias, 4) &&
            same(a->stop_ids, b->stop_ids, a->n_new_stop, 4) &&
            same(a->sets, b->sets, a->n_sets, sizeof *a->sets) &&
-           same(a->copies, b->copies, a->n_copies, sizeof *a->copies);
+           same(a->copies, b->copies, a->n_copies, sizeof *a->copies) &&
+           same(a->fetches, b->fetches, a->n_fetches, sizeof *a->fetches);
 }
 
 bool results_equal(const struct step_result *a, const struct step_result *b)
