@@ -94,7 +94,9 @@ static struct sequence *new_sequence(const struct sched *s, const struct sched_s
 {
     const int32_t n_tokens = q->n_prompt + q->max_tokens;
     const int32_t n_table = step_blocks_of(&s->options.limits, n_tokens);
-    const size_t n = (size_t)n_tokens + (size_t)n_table + 2 * (size_t)q->n_bias + (size_t)q->n_stop;
+    const int32_t n_old = s->options.can_move ? n_table : 0;
+    const size_t n = (size_t)n_tokens + (size_t)n_table + (size_t)n_old + 2 * (size_t)q->n_bias +
+                     (size_t)q->n_stop;
     struct sequence *seq = mem_new(1, sizeof *seq + n * sizeof(int32_t));
     int32_t *at;
 
@@ -103,7 +105,8 @@ static struct sequence *new_sequence(const struct sched *s, const struct sched_s
     at = (int32_t *)(void *)(seq + 1);
     seq->tokens = copy_ints(at, q->prompt, q->n_prompt);
     seq->block_table = at += n_tokens;
-    seq->bias_ids = copy_ints(at += n_table, q->bias_ids, q->n_bias);
+    seq->old_blocks = at += n_table;
+    seq->bias_ids = copy_ints(at += n_old, q->bias_ids, q->n_bias);
     seq->bias_values = copy_ints(at += q->n_bias, q->bias_values, q->n_bias);
     seq->stop_ids = copy_ints(at += q->n_bias, q->stop_ids, q->n_stop);
 
@@ -117,7 +120,7 @@ static struct sequence *new_sequence(const struct sched *s, const struct sched_s
     seq->n_bias = q->n_bias;
     seq->n_stop = q->n_stop;
     seq->group = seq->slot = -1;
-    seq->n_blocks_told = seq->copy_from = -1;
+    seq->n_blocks_told = seq->copy_from = seq->old_group = -1;
     return seq;
 }
 

@@ -69,13 +69,20 @@ static void apply_one(struct sched *s, struct group *g, struct sequence *seq,
     }
 }
 
+/* The last of them is the first to be taken again, as when a sequence lets go of its blocks. */
+static void release_fetched(struct sched *s, const struct step_plan *plan)
+{
+    for (int32_t i = plan->n_fetches - 1; i >= 0; i--)
+        kv_pool_release(s->groups[plan->fetches[i].group].pool, &plan->fetches[i].from, 1);
+}
+
 int32_t sched_apply(struct sched *s, int32_t group, const struct step_plan *plan,
                     const struct step_result *result, struct sched_event events[])
 {
     struct group *g = &s->groups[group];
     int32_t n_events = 0;
 
-    assert(g->is_under_way && plan->group == group && plan->step + 1 == g->n_steps);
+    assert(g->plan == plan && plan->group == group && plan->step + 1 == g->n_steps);
     assert(result->step == plan->step && result->n_seqs == plan->n_seqs);
     free_ended(s);
     for (int32_t i = 0; i < plan->n_seqs; i++) {
@@ -89,7 +96,8 @@ int32_t sched_apply(struct sched *s, int32_t group, const struct step_plan *plan
         if (event->is_finished)
             end_sequence(s, seq);
     }
-    g->is_under_way = false;
+    release_fetched(s, plan);
+    g->plan = NULL;
     s->n_under_way--;
     return n_events;
 }

@@ -5,12 +5,14 @@
 #include <assert.h>
 #include <string.h>
 
-bool has_room(const struct step_plan *plan, const struct sequence *seq, int32_t n_blocks)
+bool has_room(const struct sched *s, const struct step_plan *plan, const struct sequence *seq,
+              int32_t n_blocks)
 {
     return seq->n_tokens <= plan->max_new_tokens - plan->n_new_tokens &&
            seq->n_bias <= plan->max_new_bias - plan->n_new_bias &&
            seq->n_stop <= plan->max_new_stop - plan->n_new_stop &&
-           n_blocks <= plan->max_sets - plan->n_sets && plan->n_copies < plan->max_copies;
+           n_blocks <= plan->max_sets - plan->n_sets && plan->n_copies < plan->max_copies &&
+           n_to_fetch(s, seq) <= plan->max_fetches - plan->n_fetches;
 }
 
 /* All that the workers must know of a sequence that is new to them. */
@@ -62,6 +64,17 @@ static void tell_copy(const struct sched *s, struct group *g, struct sequence *s
     seq->copy_from = -1;
 }
 
+/* From here on the plan holds the blocks that it fetches, until it has its result. */
+static void tell_fetches(const struct sched *s, struct sequence *seq, struct step_plan *plan)
+{
+    const int32_t end = seq->n_published + n_to_fetch(s, seq);
+
+    for (int32_t i = seq->n_published; i < end; i++)
+        plan->fetches[plan->n_fetches++] =
+            (struct step_block_fetch){seq->old_group, seq->old_blocks[i], seq->block_table[i]};
+    seq->old_group = -1;
+}
+
 int32_t schedule(struct sched *s, struct group *g, struct sequence *seq, int32_t left,
                  struct step_plan *plan)
 {
@@ -73,6 +86,8 @@ int32_t schedule(struct sched *s, struct group *g, struct sequence *seq, int32_t
     tell_blocks(seq, plan);
     if (seq->copy_from >= 0)
         tell_copy(s, g, seq, plan);
+    if (seq->old_group >= 0)
+        tell_fetches(s, seq, plan);
 
     g->n_demand -= demand(seq);
     seq->n_scheduled = n;
@@ -104,6 +119,17 @@ static void schedule_decodes(struct sched *s, struct group *g, struct step_plan 
     }
 }
 
+/* One for each that has just moved here. */
+static void schedule_moved(struct sched *s, struct group *g, struct step_plan *plan)
+{
+    for (int32_t i = 0; i < g->n_running; i++) {
+        struct sequence *seq = g->running[i];
+
+        if (seq->old_group >= 0 && has_room(s, plan, seq, seq->n_blocks))
+            schedule(s, g, seq, 1, plan);
+    }
+}
+
 /* Chunks of all the others, the oldest first. The blocks of what they know were taken when they
  * were admitted. */
 static void schedule_prefills(struct sched *s, struct group *g, struct step_plan *plan)
@@ -111,7 +137,7 @@ static void schedule_prefills(struct sched *s, struct group *g, struct step_plan
     for (int32_t i = 0; i < g->n_running && plan->n_tokens < g->budget; i++) {
         struct sequence *seq = g->running[i];
 
-        if (seq->n_scheduled == 0 && (is_told(seq) || has_room(plan, seq, seq->n_blocks)))
+        if (seq->n_scheduled == 0 && (is_told(seq) || has_room(s, plan, seq, seq->n_blocks)))
             schedule(s, g, seq, g->budget - plan->n_tokens, plan);
     }
 }
@@ -142,14 +168,17 @@ bool sched_plan(struct sched *s, int32_t group, struct step_plan *plan)
     struct group *g = &s->groups[group];
     const int64_t n_preemptions = s->n_preemptions;
 
-    assert(!g->is_under_way);
+    assert(!g->plan);
     free_ended(s);
     step_plan_clear(plan);
     plan->step = g->n_steps;
     plan->group = group;
     plan->wants_hashes = s->options.wants_hashes;
 
+    if (s->options.can_move)
+        move_away(s, group);
     schedule_decodes(s, g, plan);
+    schedule_moved(s, g, plan);
     schedule_prefills(s, g, plan);
     admit(s, group, s->n_preemptions != n_preemptions, plan);
     if (plan->n_seqs == 0)
@@ -160,7 +189,7 @@ bool sched_plan(struct sched *s, int32_t group, struct step_plan *plan)
     g->n_ended = 0;
     plan->state_hash = hash_state(g, plan);
     g->n_steps++;
-    g->is_under_way = true;
+    g->plan = plan;
     s->n_under_way++;
     return true;
 }

@@ -13,7 +13,8 @@ static bool check_waiting(const struct sched *s, const struct queue *q)
         if (seq->queue != q || is_parked != (q == &s->parked) || ids_find(&s->ids, seq->id) != seq)
             return false;
         if (seq->group != -1 || seq->slot != -1 || seq->n_blocks != 0 || seq->copy_from != -1 ||
-            seq->n_computed != 0 || seq->n_scheduled != 0 || is_told(seq) || seq->has_prompt)
+            seq->n_computed != 0 || seq->n_scheduled != 0 || is_told(seq) || seq->has_prompt ||
+            seq->old_group != -1)
             return false;
     }
     return true;
@@ -33,7 +34,10 @@ static bool check_counts(const struct sched *s, const struct sequence *seq)
            seq->n_blocks >= step_blocks_of(limits, seq->n_tokens - 1) &&
            seq->n_blocks_told <= seq->n_blocks &&
            (!seq->has_prompt || seq->n_computed >= seq->n_prompt) &&
-           seq->n_published == seq->n_computed / limits->block_size;
+           /* What is fetched is published when it is there. */
+           (seq->n_published == seq->n_computed / limits->block_size ||
+            (seq->n_published < seq->n_computed / limits->block_size &&
+             (seq->old_group >= 0 || seq->n_scheduled > 0)));
 }
 
 /* What a sequence is yet to write, no other sequence reads: one reference, but for those who wait
@@ -61,7 +65,7 @@ static bool check_running(const struct sched *s, int32_t group, int32_t n_refs[]
         if (seq->queue || seq->group != group || g->slots[seq->slot] != seq ||
             ids_find(&s->ids, seq->id) != seq || !check_counts(s, seq))
             return false;
-        if (seq->n_scheduled > 0 && (!g->is_under_way || g->batch[seq->batch_index] != seq))
+        if (seq->n_scheduled > 0 && (!g->plan || g->batch[seq->batch_index] != seq))
             return false;
         n_tokens += seq->n_tokens;
         n_demand += demand(seq);
@@ -104,6 +108,24 @@ static bool check_slots(const struct group *g, int32_t max_seqs, bool marks[])
            g->n_running <= g->budget;
 }
 
+/* What moved sequences, and the plans that fetch for them, hold in this group. */
+static void count_old_blocks(const struct sched *s, int32_t group, int32_t n_refs[])
+{
+    for (int32_t i = 0; i < s->options.n_groups; i++) {
+        const struct group *g = &s->groups[i];
+
+        for (int32_t k = 0; k < g->n_running; k++) {
+            const struct sequence *seq = g->running[k];
+
+            for (int32_t j = 0; seq->old_group == group && j < n_to_fetch(s, seq); j++)
+                n_refs[seq->old_blocks[seq->n_published + j]]++;
+        }
+        for (int32_t k = 0; g->plan && k < g->plan->n_fetches; k++)
+            if (g->plan->fetches[k].group == group)
+                n_refs[g->plan->fetches[k].from]++;
+    }
+}
+
 /* Each block has as many references as running sequences hold it. */
 static bool check_group(const struct sched *s, int32_t group)
 {
@@ -116,6 +138,8 @@ static bool check_group(const struct sched *s, int32_t group)
                     check_slots(g, s->options.limits.max_seqs, marks) &&
                     check_running(s, group, n_refs, n_copiers);
 
+    if (is_sound)
+        count_old_blocks(s, group, n_refs);
     for (size_t id = 0; is_sound && id < n_blocks; id++)
         is_sound = kv_pool_refs(g->pool, (int32_t)id) == n_refs[id];
     mem_free(n_refs);
@@ -133,7 +157,7 @@ bool sched_check(const struct sched *s)
         if (!check_group(s, i))
             return false;
         n += (size_t)s->groups[i].n_running;
-        n_under_way += s->groups[i].is_under_way;
+        n_under_way += s->groups[i].plan != NULL;
     }
     return n == s->ids.n && n_under_way == s->n_under_way && check_waiting(s, &s->ready) &&
            check_waiting(s, &s->parked);

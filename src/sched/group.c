@@ -44,8 +44,9 @@ static void release_blocks(struct group *g, struct sequence *seq)
     seq->copy_from = -1;
 }
 
-void group_remove(struct group *g, struct sequence *seq)
+void group_remove(struct sched *s, struct sequence *seq)
 {
+    struct group *g = &s->groups[seq->group];
     const int32_t i = position_of(g, seq);
 
     assert(g->running[i] == seq);
@@ -56,6 +57,8 @@ void group_remove(struct group *g, struct sequence *seq)
     if (seq->n_scheduled > 0)
         g->batch[seq->batch_index] = NULL;
     release_blocks(g, seq);
+    if (seq->old_group >= 0)
+        release_old_blocks(s, seq);
 
     /* The number may be given out again at once: a plan's ended slots come before its new ones. */
     if (is_told(seq))

@@ -67,7 +67,7 @@ static bool fits(struct sched *s, const struct sequence *seq, int32_t group,
         return false;
     *start = look_up(s, seq, group);
     *why = SCHED_WAIT_PLAN;
-    if (is_next && !has_room(step->plan, seq, start->n_shared + start->n_take))
+    if (is_next && !has_room(s, step->plan, seq, start->n_shared + start->n_take))
         return false;
     *why = SCHED_WAIT_BLOCKS;
     return has_blocks(s, g, start);
@@ -115,6 +115,14 @@ bool place(struct sched *s, const struct sequence *seq, int32_t planned, int32_t
         }
     }
     return is_placed;
+}
+
+bool place_in(struct sched *s, const struct sequence *seq, int32_t group, struct start *start)
+{
+    const struct building none = {.group = -1};
+    enum sched_wait why;
+
+    return fits(s, seq, group, &none, start, &why);
 }
 
 void start_sequence(struct sched *s, struct sequence *seq, const struct start *where)

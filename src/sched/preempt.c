@@ -1,8 +1,8 @@
 #include "sched/state.h"
 
-void preempt(struct sched *s, struct group *g, struct sequence *seq)
+void preempt(struct sched *s, struct sequence *seq)
 {
-    group_remove(g, seq);
+    group_remove(s, seq);
     seq->n_computed = seq->n_cached = seq->n_published = 0;
     seq->n_preempted++;
     s->n_preemptions++;
@@ -18,7 +18,7 @@ bool take_block(struct sched *s, struct group *g, struct sequence *seq)
     while (!kv_pool_take(g->pool, 1, &seq->block_table[seq->n_blocks])) {
         struct sequence *victim = g->running[g->n_running - 1];
 
-        preempt(s, g, victim);
+        preempt(s, victim);
         if (victim == seq)
             return false;
     }

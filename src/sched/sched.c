@@ -54,6 +54,10 @@ static enum shoal_status check_options(const struct sched_options *o, struct sho
         return shoal_fail(err, SHOAL_E_INVALID,
                           "scheduler: a watermark of %d blocks; use -1 for 1 %% of the pool",
                           o->watermark_blocks);
+    if (o->can_move && o->layout != KV_PAGED)
+        return shoal_fail(
+            err, SHOAL_E_INVALID,
+            "scheduler: sequences move between shard groups in the paged layout only");
     return SHOAL_OK;
 }
 
@@ -154,7 +158,7 @@ void end_sequence(struct sched *s, struct sequence *seq)
     if (seq->queue)
         leave_line(seq);
     else
-        group_remove(&s->groups[seq->group], seq);
+        group_remove(s, seq);
     part_choices(s, seq);
     ids_remove(&s->ids, seq);
     seq->next_of_id = s->ended;

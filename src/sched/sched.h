@@ -17,6 +17,11 @@
  *      of running sequences, then the lowest number. When the head cannot be placed, nobody behind
  *      it is (no overtaking)
  *
+ * Sequences end when they will, and groups with them become uneven. Where plans may fetch (live
+ * migration, as in Llumnix, OSDI'24), a group that is about to be planned while nobody waits hands
+ * half of what it has more than another to that one, from a difference of four on: the youngest
+ * that decode. Their blocks stay held here until a plan there has fetched them.
+ *
  * A sequence is one choice of a request (n choices are n sequences). Counts, not phase flags: it
  * has n_tokens known and n_computed in the pool; "decode" is n_tokens - n_computed == 1.
  *
@@ -40,6 +45,7 @@ struct sched_options {
     int32_t watermark_blocks; /* left free by admission, unless the group is empty; -1: 1 % */
     enum kv_layout layout;
     bool prefix_caching;
+    bool can_move;     /* plans may fetch blocks of other groups; paged only */
     bool wants_hashes; /* plans ask for the hash of the logits */
     uint64_t salt;     /* of the prefix cache */
 };
@@ -100,7 +106,8 @@ enum shoal_status sched_add(struct sched *s, const struct sched_sequence *sequen
  * Its slot ends with the group's next plan. False when the id is not waiting or running. */
 bool sched_end(struct sched *s, uint64_t id, enum sched_finish reason);
 
-/* Build the next plan of a group, which must not have one under way. False: nothing to run (an
+/* Build the next plan of a group, which must not have one under way; it is borrowed until it is
+ * applied. False: nothing to run (an
  * ended slot alone is not worth a step). Admission may place sequences on other groups too, where
  * they start with that group's next plan: ask a group again that had nothing to run. */
 bool sched_plan(struct sched *s, int32_t group, struct step_plan *plan);
@@ -138,6 +145,7 @@ struct sched_group_counts sched_count(const struct sched *s, int32_t group);
 int32_t sched_n_waiting(const struct sched *s);
 bool sched_is_idle(const struct sched *s); /* nothing waits, runs, or is under way */
 int64_t sched_n_preemptions(const struct sched *s);
+int64_t sched_n_moves(const struct sched *s);
 
 struct sched_view {
     uint64_t id;

@@ -51,6 +51,8 @@ struct sequence {
     int32_t copy_from;   /* a held block whose content its first own block needs; or -1 */
     int32_t n_scheduled; /* tokens of the step under way; 0: not in it */
     int32_t batch_index; /* in the step under way */
+    int32_t old_group;   /* that it has moved from, until a plan fetches its blocks; else -1 */
+    int32_t *old_blocks; /* (as block_table) those it then holds there; only with can_move */
     bool has_prompt; /* since a step that is over: its choices may share the blocks of the prompt */
 
     /* the choices of its request, while the first of them lives */
@@ -76,8 +78,8 @@ struct group {
     int64_t n_tokens; /* of the running sequences */
     int64_t n_demand; /* sum of demand() over them */
 
-    bool is_under_way;
-    struct sequence **batch; /* (max_seqs) of the step under way; NULL: ended meanwhile */
+    const struct step_plan *plan; /* under way, borrowed; or NULL */
+    struct sequence **batch;      /* (max_seqs) of that plan; NULL: ended meanwhile */
 };
 
 /* id -> sequence: chained buckets that grow in sched_add alone. */
@@ -96,7 +98,7 @@ struct sched {
     struct queue ready, parked;
     int64_t n_arrivals;
     int64_t n_looks; /* times that admission looked at the queue */
-    int64_t n_preemptions;
+    int64_t n_preemptions, n_moves;
     int32_t n_under_way; /* groups */
     int32_t *match;      /* (blocks of max_model_len) scratch */
 };
@@ -149,7 +151,7 @@ const struct sequence *shared_first(const struct sequence *seq);
 /* group.c: slots and the running list */
 void group_insert(struct group *g, int32_t group, struct sequence *seq); /* takes a slot */
 /* Gives back slot and blocks; the workers hear of it in the next plan. */
-void group_remove(struct group *g, struct sequence *seq);
+void group_remove(struct sched *s, struct sequence *seq);
 
 /* place.c: whether, where and from which position a sequence can start */
 struct start {
@@ -163,17 +165,29 @@ struct start {
  * says what is short in the planned group. */
 bool place(struct sched *s, const struct sequence *seq, int32_t planned, int32_t left,
            const struct step_plan *plan, struct start *start, enum sched_wait *why);
+/* The same for a group that no step is being built for. */
+bool place_in(struct sched *s, const struct sequence *seq, int32_t group, struct start *start);
 void start_sequence(struct sched *s, struct sequence *seq, const struct start *start);
 
+/* move.c */
+/* Before a step of a group is built: sequences leave it where another has far fewer. */
+void move_away(struct sched *s, int32_t group);
+/* The blocks that a sequence which has moved has yet to fetch: their number, and the first one's
+ * index in its block table. */
+int32_t n_to_fetch(const struct sched *s, const struct sequence *seq);
+/* It ends, or waits again, before it has. */
+void release_old_blocks(struct sched *s, struct sequence *seq);
+
 /* preempt.c */
-void preempt(struct sched *s, struct group *g, struct sequence *seq);
+void preempt(struct sched *s, struct sequence *seq);
 /* One more block for a running sequence, if need be by preempting the group's youngest, the
  * sequence itself last of all. False: it was preempted. */
 bool take_block(struct sched *s, struct group *g, struct sequence *seq);
 
 /* build_plan.c */
 /* Room to tell the workers a new slot with a block table of n_blocks. */
-bool has_room(const struct step_plan *plan, const struct sequence *seq, int32_t n_blocks);
+bool has_room(const struct sched *s, const struct step_plan *plan, const struct sequence *seq,
+              int32_t n_blocks);
 /* Put up to `left` tokens of seq into the plan; returns how many. */
 int32_t schedule(struct sched *s, struct group *g, struct sequence *seq, int32_t left,
                  struct step_plan *plan);

@@ -26,6 +26,11 @@ int64_t sched_n_preemptions(const struct sched *s)
     return s->n_preemptions;
 }
 
+int64_t sched_n_moves(const struct sched *s)
+{
+    return s->n_moves;
+}
+
 /* Admission writes its reason at the head of the queue alone; the others wait for that one. */
 static enum sched_wait wait_of(const struct sched *s, const struct sequence *seq)
 {

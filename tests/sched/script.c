@@ -78,6 +78,9 @@ static void print_plan(struct player *p, const struct world_group *x)
                     plan->n_computed[i], plan->n_computed[i] + plan->n_scheduled[i]);
     for (int32_t i = 0; i < plan->n_copies; i++)
         text_printf(&p->out, " copy %d>%d", plan->copies[i].from, plan->copies[i].to);
+    for (int32_t i = 0; i < plan->n_fetches; i++)
+        text_printf(&p->out, " fetch %d:%d>%d", plan->fetches[i].group, plan->fetches[i].from,
+                    plan->fetches[i].to);
     for (int32_t i = 0; i < plan->n_ended; i++)
         text_printf(&p->out, " ended %d", plan->ended[i]);
 }

@@ -23,6 +23,7 @@ START_TEST(bad_options)
         {{.n_groups = 1, .policy = SCHED_POLICY_COUNT}, "unknown policy 2"},
         {{.n_groups = 1, .chunk_threshold = -1}, "chunk threshold of -1"},
         {{.n_groups = 1, .watermark_blocks = -2}, "watermark of -2"},
+        {{.n_groups = 2, .layout = KV_DENSE, .can_move = true}, "in the paged layout only"},
         {{.n_groups = 1, .limits = {.max_seqs = 1, .block_size = 12}}, "limits: "},
     };
 

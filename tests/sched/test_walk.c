@@ -28,7 +28,8 @@ struct walk {
     struct member members[MAX_IDS];
     int64_t n_tokens; /* of all that was added, at their longest */
     /* where the walk has been */
-    int64_t n_preemptions, n_copies, n_aborts, n_aborts_under_way, n_errors, n_stops, n_shared;
+    int64_t n_preemptions, n_moves, n_fetches, n_copies, n_aborts, n_aborts_under_way, n_errors,
+        n_stops, n_shared;
 };
 
 static int32_t between(struct rng *rng, int32_t low, int32_t high)
@@ -39,6 +40,19 @@ static int32_t between(struct rng *rng, int32_t low, int32_t high)
 static bool one_in(struct rng *rng, uint32_t n)
 {
     return rng_below(rng, n) == 0;
+}
+
+/* Room for groups to differ by enough, and for sequences that are not nearly through. */
+static void draw_moving(struct rng *rng, struct sched_options *o)
+{
+    o->can_move = true;
+    o->layout = KV_PAGED;
+    o->n_groups = between(rng, 2, 3);
+    o->limits.max_seqs = between(rng, 6, 16);
+    o->limits.max_tokens = between(rng, 12, 24);
+    o->limits.max_model_len = between(rng, 70, 120);
+    o->limits.n_blocks =
+        step_blocks_of(&o->limits, o->limits.max_model_len) * between(rng, 1, 6) + 2;
 }
 
 static struct sched_options draw_options(struct rng *rng)
@@ -59,6 +73,8 @@ static struct sched_options draw_options(struct rng *rng)
     o.layout = one_in(rng, 5) ? KV_DENSE : KV_PAGED;
     o.prefix_caching = !one_in(rng, 4);
     o.wants_hashes = one_in(rng, 2);
+    if (one_in(rng, 2))
+        draw_moving(rng, &o);
     return o;
 }
 
@@ -149,9 +165,8 @@ static void add_request(struct walk *w)
     w->n_requests++;
 }
 
-static void end_one(struct walk *w)
+static void end(struct walk *w, uint64_t id)
 {
-    const uint64_t id = 1 + rng_below(&w->rng, (uint32_t)w->n_members + 5);
     const bool is_member = id <= (uint64_t)w->n_members;
     struct sched_view v;
     const bool is_there = sched_find(w->world.sched, id, &v);
@@ -164,6 +179,21 @@ static void end_one(struct walk *w)
     w->members[id - 1].n_ends++;
     w->n_aborts++;
     w->n_aborts_under_way += v.group >= 0 && w->world.groups[v.group].is_under_way;
+}
+
+static void end_one(struct walk *w)
+{
+    end(w, 1 + rng_below(&w->rng, (uint32_t)w->n_members + 5));
+}
+
+/* So that others have far more to do than this one. */
+static void end_all_of(struct walk *w, int32_t group)
+{
+    struct sched_view v;
+
+    for (int32_t slot = 0; slot < w->world.options.limits.max_seqs; slot++)
+        if (sched_at_slot(w->world.sched, group, slot, &v))
+            end(w, v.id);
 }
 
 static void check_event(struct walk *w, const struct sched_event *e)
@@ -250,6 +280,8 @@ static uint64_t walk(struct walk *w, uint64_t seed)
             add_request(w);
         if (one_in(&w->rng, 40))
             end_one(w);
+        if (options.can_move && one_in(&w->rng, 60))
+            end_all_of(w, group);
         if (one_in(&w->rng, 100))
             turn_knobs(w, group);
         move_group(w, group);
@@ -259,6 +291,8 @@ static uint64_t walk(struct walk *w, uint64_t seed)
     }
     check_idle(w);
     w->n_preemptions += sched_n_preemptions(w->world.sched);
+    w->n_moves += sched_n_moves(w->world.sched);
+    w->n_fetches += w->world.n_fetches;
     w->n_shared += w->world.n_shared;
     const uint64_t hash = w->world.hash;
     world_close(&w->world);
@@ -286,10 +320,12 @@ START_TEST(walks_go_everywhere)
 {
     static struct walk w;
 
-    for (uint64_t seed = 1000; seed < 1025; seed++)
+    for (uint64_t seed = 1000; seed < 1060; seed++)
         walk(&w, seed);
     ck_assert_int_gt(w.n_preemptions, 50);
     ck_assert_int_gt(w.n_copies, 20);
+    ck_assert_int_gt(w.n_moves, 20);
+    ck_assert_int_gt(w.n_fetches, 50);
     ck_assert_int_gt(w.n_aborts, 50);
     ck_assert_int_gt(w.n_aborts_under_way, 8);
     ck_assert_int_gt(w.n_errors, 20);

@@ -130,7 +130,8 @@ static int32_t index_in(const struct step_plan *p, int32_t slot)
     return -1;
 }
 
-/* Every sequence that decodes is in the plan, for one token, before all others. */
+/* Every sequence that decodes is in the plan, for one token, before all others; but for those that
+ * it moved to another group. */
 static void check_decode_first(const struct world *w, int32_t group, int32_t n_before)
 {
     const struct step_plan *p = &w->groups[group].plan;
@@ -143,7 +144,7 @@ static void check_decode_first(const struct world *w, int32_t group, int32_t n_b
         if (b->group != group || !b->is_told || b->n_remaining != 1)
             continue;
         ck_assert(sched_find(w->sched, b->id, &now));
-        if (now.n_preempted > b->n_preempted)
+        if (now.n_preempted > b->n_preempted || now.group != group)
             continue;
         const int32_t at = index_in(p, b->slot);
         ck_assert_msg(at >= 0 && p->n_scheduled[at] == 1, "%d decodes but is not in the plan",
@@ -237,6 +238,7 @@ bool world_plan(struct world *w, int32_t group)
     }
 
     w->n_plans++;
+    w->n_fetches += x->plan.n_fetches;
     ck_assert_msg(step_plan_check(&x->plan, &err) == SHOAL_OK, "%s", err.text);
     ck_assert_int_le(x->plan.n_tokens, x->budget);
     ck_assert_int_le(sched_count(w->sched, group).n_running, x->budget);
@@ -318,6 +320,10 @@ static void compute(struct world *w, struct world_group *x)
     const struct step_plan *p = &x->told;
     struct step_result *r = &x->result;
 
+    for (int32_t i = 0; i < p->n_fetches; i++)
+        memcpy(&x->content[p->fetches[i].to * block_size],
+               &w->groups[p->fetches[i].group].content[p->fetches[i].from * block_size],
+               block_bytes);
     for (int32_t i = 0; i < p->n_copies; i++)
         memcpy(&x->content[p->copies[i].to * block_size],
                &x->content[p->copies[i].from * block_size], block_bytes);

@@ -39,11 +39,12 @@ struct world {
     struct sched_options options;
     struct world_group *groups;
     uint64_t seed;
-    uint64_t bad_id;           /* this sequence meets a NaN ... */
-    int32_t bad_position;      /* ... here */
-    uint32_t bad_one_in;       /* so does one generated position of so many; 0: none */
-    int64_t n_plans, n_shared; /* n_shared: tokens that were found in the pool */
-    uint64_t hash;             /* of all packed plans and all events */
+    uint64_t bad_id;      /* this sequence meets a NaN ... */
+    int32_t bad_position; /* ... here */
+    uint32_t bad_one_in;  /* so does one generated position of so many; 0: none */
+    int64_t n_plans, n_fetches;
+    int64_t n_shared; /* tokens that were found in the pool, its own or another group's */
+    uint64_t hash;    /* of all packed plans and all events */
     struct sched_event *events;
     int32_t n_events; /* of the last world_apply */
     struct world_view *before;
