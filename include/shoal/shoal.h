@@ -220,6 +220,7 @@ SHOAL_API void shoal_engine_info(const struct shoal_engine *engine, struct shoal
 struct shoal_counts {
     int32_t n_waiting, n_running;
     int64_t n_finished, n_preemptions;
+    int64_t n_moves; /* of running sequences from rank to rank */
     int64_t prompt_tokens, cached_tokens, generated_tokens;
     double kv_usage;          /* held blocks over all, of the fullest rank */
     double leader_seconds;    /* schedule, pack and unpack, stop checks, text */

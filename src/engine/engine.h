@@ -40,7 +40,9 @@ struct shoal_engine {
     struct text settings_text;    /* changed by parsing */
     struct text effective;        /* "name = value" lines as they hold */
     struct comm *comm;
-    struct comm_bell *bell; /* with more than one group: rung with each result */
+    struct comm_bell *bell;     /* with more than one group: rung with each result */
+    struct comm_window *window; /* likewise: shows this rank's KV pool to the others */
+    struct kv_source kv_source; /* that reads through it */
     struct kernels kernels;
     struct gguf *gguf; /* until the model is packed */
     void *built_in;    /* bytes of the tiny model, while gguf borrows them */

@@ -47,6 +47,7 @@ void shoal_engine_counts(const struct shoal_engine *e, struct shoal_counts *coun
     *counts = e->counts;
     counts->n_waiting = sched_n_waiting(e->sched);
     counts->n_preemptions = sched_n_preemptions(e->sched);
+    counts->n_moves = sched_n_moves(e->sched);
     counts->leader_seconds = (double)e->leader_ns * 1e-9;
     counts->scheduler_seconds = (double)e->scheduler_ns * 1e-9;
     for (int32_t g = 0; g < e->n_groups; g++) {

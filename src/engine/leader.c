@@ -79,9 +79,10 @@ static void note_starts(struct shoal_engine *e, const struct step_plan *plan)
         if (!request || !sched_find(e->sched, id, &view))
             continue;
         struct choice *c = &request->choices[choice_of(id)];
+        const bool has_moved = c->is_placed && view.n_preempted == 0;
         c->rank = plan->group;
         c->is_placed = true;
-        if (view.n_preempted == 0) {
+        if (view.n_preempted == 0 && !has_moved) {
             c->n_cached = view.n_cached;
             e->counts.cached_tokens += view.n_cached;
             engine_observe_start(e, request, c);

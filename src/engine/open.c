@@ -86,17 +86,40 @@ static enum shoal_status create_worker(struct shoal_engine *e, struct shoal_erro
     return status;
 }
 
+static enum shoal_status read_group(void *user, int32_t group, size_t at, void *to, size_t n,
+                                    struct shoal_error *err)
+{
+    return comm_window_read(user, group, at, to, n, err); /* a group is a rank */
+}
+
+/* Where ranks can read each other's memory, sequences may move from one to another. */
+static enum shoal_status open_window(struct shoal_engine *e, struct shoal_error *err)
+{
+    const struct kv_store *kv = worker_kv(e->worker);
+    enum shoal_status status;
+
+    if (e->n_groups == 1)
+        return SHOAL_OK;
+    if ((status = comm_window_create(e->comm, kv->bytes, kv->n_bytes, &e->window, err)))
+        return status;
+    e->kv_source = (struct kv_source){.read = read_group, .user = e->window};
+    worker_set_source(e->worker, &e->kv_source);
+    return SHOAL_OK;
+}
+
 static enum shoal_status create_sched(struct shoal_engine *e, struct shoal_error *err)
 {
     const struct shoal_options *o = &e->options;
+    const enum kv_layout layout = strcmp(o->kv_layout, "dense") == 0 ? KV_DENSE : KV_PAGED;
     const struct sched_options options = {
         .limits = e->limits,
         .n_groups = e->n_groups,
         .policy = strcmp(o->scheduling_policy, "priority") == 0 ? SCHED_PRIORITY : SCHED_FCFS,
         .chunk_threshold = o->long_prefill_token_threshold,
         .watermark_blocks = -1,
-        .layout = strcmp(o->kv_layout, "dense") == 0 ? KV_DENSE : KV_PAGED,
-        .prefix_caching = o->enable_prefix_caching && strcmp(o->kv_layout, "dense") != 0,
+        .layout = layout,
+        .prefix_caching = o->enable_prefix_caching && layout == KV_PAGED,
+        .can_move = layout == KV_PAGED && e->window && comm_window_is_open(e->window),
         .wants_hashes = o->step_log != NULL,
         .salt = e->plugins ? plugins_numbers_hash(e->plugins) : 0,
     };
@@ -153,7 +176,7 @@ static enum shoal_status open_parts(struct shoal_engine *e, const struct shoal_o
     log_info("kernels: %s (of %s)", cpu_isa_name(e->kernels.isa), cpu_isa_name(cpu_isa_best()));
     if ((status = engine_open_model(e, err)) || (status = engine_create_plugins(e, err)) ||
         (status = engine_choose_sizes(e, err)) || (status = engine_pack_model(e, err)) ||
-        (status = create_worker(e, err)))
+        (status = create_worker(e, err)) || (status = open_window(e, err)))
         return status;
     print_effective(e);
     status = comm_rank(e->comm) == 0 ? open_leader(e, err) : SHOAL_OK;
@@ -234,6 +257,7 @@ enum shoal_status shoal_engine_close(struct shoal_engine *e)
     comm_shared_destroy(&e->image);
     gguf_close(e->gguf);
     mem_free(e->built_in);
+    comm_window_destroy(e->window);
     comm_bell_destroy(e->bell);
     comm_close(e->comm);
     const struct setting_table settings = engine_settings(&e->options);

@@ -35,6 +35,7 @@ struct replay {
     struct local_model local;
     struct plugins *plugins; /* that change numbers; NULL: none */
     struct group *groups;    /* (head->n_groups) */
+    struct kv_source source; /* blocks of another group */
     struct replay_counts *counts;
 };
 
@@ -164,6 +165,19 @@ static void close_replay(struct replay *r)
     step_log_reader_close(r->reader);
 }
 
+static enum shoal_status read_group(void *user, int32_t group, size_t at, void *to, size_t n,
+                                    struct shoal_error *err)
+{
+    const struct replay *r = user;
+
+    if (group >= r->head->n_groups || !r->groups[group].worker)
+        return shoal_fail(err, SHOAL_E_FORMAT,
+                          "it fetches blocks of group %d, which has run nothing", group);
+    const struct kv_store *kv = worker_kv(r->groups[group].worker);
+    memcpy(to, kv->bytes + at, n);
+    return SHOAL_OK;
+}
+
 static enum shoal_status open_group(struct replay *r, struct group *g, struct shoal_error *err)
 {
     const struct worker_options options = {.model = r->local.model,
@@ -179,7 +193,10 @@ static enum shoal_status open_group(struct replay *r, struct group *g, struct sh
     g->seq_request = mem_new(n, sizeof *g->seq_request);
     if (!g->slot_request || !g->seq_request)
         return shoal_fail_memory(err, "slots", n * sizeof *g->slot_request);
-    return worker_create(&g->worker, &options, err);
+    const enum shoal_status status = worker_create(&g->worker, &options, err);
+    if (status == SHOAL_OK)
+        worker_set_source(g->worker, &r->source);
+    return status;
 }
 
 /* Puts the group and the step before the sentence in err. */
@@ -348,6 +365,8 @@ enum shoal_status engine_replay(const struct replay_options *options, struct rep
 {
     struct replay r = {.options = options, .counts = counts};
     enum shoal_status status;
+
+    r.source = (struct kv_source){.read = read_group, .user = &r};
 
     *counts = (struct replay_counts){0};
     status = open_replay(&r, err);

@@ -11,8 +11,8 @@ struct lane {
     uint64_t request;
     char *name;
     int32_t n_prompt;
-    int32_t rank;    /* where it runs; -1: not yet known */
-    size_t last_run; /* cell after its last one that ran; 0: none */
+    int32_t first_rank, rank; /* where it ran first, and where it runs; -1: not yet known */
+    size_t last_run;          /* cell after its last one that ran; 0: none */
     bool runs;
 };
 
@@ -48,6 +48,7 @@ static bool add_lane(struct drawing *d, const struct step_log_request *request)
     *lane = (struct lane){.request = request->request,
                           .name = mem_strdup(request->custom_id),
                           .n_prompt = request->n_prompt,
+                          .first_rank = -1,
                           .rank = -1};
     d->n_lanes += lane->name != NULL;
     return lane->name != NULL;
@@ -104,7 +105,7 @@ static bool add_plan(struct drawing *d, const struct step_plan *p)
     for (int32_t i = 0; i < p->n_ended; i++) {
         const int32_t lane = slot_lane[p->ended[i]];
         slot_lane[p->ended[i]] = -1;
-        if (lane >= 0)
+        if (lane >= 0 && d->lanes[lane].rank == p->group) /* not moved to another rank */
             d->lanes[lane].runs = false;
     }
     for (int32_t i = 0; i < p->n_new; i++) {
@@ -112,6 +113,8 @@ static bool add_plan(struct drawing *d, const struct step_plan *p)
         slot_lane[p->fresh[i].slot] = lane;
         if (lane < 0)
             continue;
+        if (!d->lanes[lane].last_run)
+            d->lanes[lane].first_rank = p->group;
         d->lanes[lane].rank = p->group;
         d->lanes[lane].runs = true;
     }
@@ -127,18 +130,18 @@ static bool add_plan(struct drawing *d, const struct step_plan *p)
     return is_good;
 }
 
-/* A waiting cell stands in the steps of the rank where its request ran in the end; and a request
- * that never ran again was not preempted: it had ended. */
+/* A waiting cell stands in the steps of the rank where its request ran first; and a request that
+ * never ran again was not preempted: it had ended. */
 static void drop_false_waits(struct drawing *d)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < d->n_cells; i++) {
         const struct timeline_cell *c = &d->cells[i];
-        const bool is_own = d->lanes[c->lane].rank == c->rank;
-        const bool is_kept = c->kind == TIMELINE_WAIT ? is_own
+        const struct lane *lane = &d->lanes[c->lane];
+        const bool is_kept = c->kind == TIMELINE_WAIT ? c->rank == lane->first_rank
                              : c->kind == TIMELINE_PREEMPTED
-                                 ? is_own && i < d->lanes[c->lane].last_run
+                                 ? c->rank == lane->rank && i < lane->last_run
                                  : true;
         if (is_kept)
             d->cells[n++] = *c;

@@ -106,6 +106,9 @@ void trace_plan(const struct trace *t, const struct step_plan *p)
     for (int32_t i = 0; i < p->n_copies; i++)
         fprintf(stderr, "  copy     block %d to %d, which is about to be written\n",
                 p->copies[i].from, p->copies[i].to);
+    if (p->n_fetches > 0)
+        fprintf(stderr, "  fetch    %d block%s of sequences that moved here from other ranks\n",
+                p->n_fetches, p->n_fetches == 1 ? "" : "s");
     print_waiting(t);
     if (t->mode == TRACE_MASK)
         print_mask(t, p);

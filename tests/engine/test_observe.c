@@ -215,19 +215,26 @@ START_TEST(buffers_of_engine_and_program)
 }
 END_TEST
 
-/* After a warm-up, more requests of every kind take no byte for good. */
+static void run_each_kind(struct shoal_engine *engine)
+{
+    run_some(engine, 50);
+    submit(engine, 20, 10, 3, NULL);
+    shoal_cancel(engine, submit(engine, 20, 10, 1, NULL));
+    run_all(engine);
+}
+
+/* After a warm-up, more requests of every kind take no byte for good. A long one: what the
+ * allocator keeps of freed pieces, to give out again, still counts as taken. */
 START_TEST(memory_does_not_grow)
 {
     struct shoal_engine *engine = open_tiny();
     struct shoal_leak leak;
 
-    run_some(engine, 100);
+    for (int round = 0; round < 20; round++)
+        run_each_kind(engine);
     shoal_leak_begin(engine, 4 * KIB);
     for (int round = 0; round < 20; round++) {
-        run_some(engine, 50);
-        submit(engine, 20, 10, 3, NULL);
-        shoal_cancel(engine, submit(engine, 20, 10, 1, NULL));
-        run_all(engine);
+        run_each_kind(engine);
         shoal_leak_check(engine, &leak);
         ck_assert_msg(!leak.leaks, "round %d: %s", round, leak.text);
     }
