@@ -102,6 +102,8 @@ static enum shoal_status open_window(struct shoal_engine *e, struct shoal_error 
         return SHOAL_OK;
     if ((status = comm_window_create(e->comm, kv->bytes, kv->n_bytes, &e->window, err)))
         return status;
+    if (!comm_window_is_open(e->window))
+        log_info("ranks may not read each other's memory: sequences stay where they were placed");
     e->kv_source = (struct kv_source){.read = read_group, .user = e->window};
     worker_set_source(e->worker, &e->kv_source);
     return SHOAL_OK;
