@@ -108,6 +108,7 @@ fi
 
 # While it waits for requests a signal asks for the metrics, and does not end it.
 mkfifo pipe
+rm -f results # of the runs before: r1 stands there already
 "$SHOAL" run -t 1 --num-kv-blocks 64 -i pipe -o results --metrics-file asked.prom >out 2>err &
 pid=$!
 exec 3>pipe
